@@ -1,0 +1,182 @@
+# bow: roll back a Linux root disk.  Plain make; see "make help".
+#
+# Options, on the command line or in the environment:
+#   V=1             show the commands
+#   CC, KLCC        compilers: hosted programs, static klibc programs
+#   CFLAGS          added last to the compiler's flags
+#   SAN=1           build with address and undefined-behaviour sanitizers
+#                   (hosted programs and tests only; into build/san)
+#   KDIR            kernel build directory (default: the newest installed
+#                   kernel headers under /lib/modules)
+#   DESTDIR, prefix, sbindir, mandir, sharedir     where install puts things
+#   CHECKS          which checks "make check" runs (default: all)
+
+VERSION := 0.1
+V ?= 0
+SAN ?= 0
+CC ?= cc
+KLCC ?= klcc
+prefix ?= /usr/local
+sbindir ?= $(prefix)/sbin
+mandir ?= $(prefix)/share/man
+sharedir ?= $(prefix)/share
+# initramfs-tools and udev look only below /usr or /etc.
+initramfsdir ?= /usr/share/initramfs-tools
+modprobedir ?= /usr/lib/modprobe.d
+udevdir ?= /usr/lib/udev/rules.d
+dkmsdir ?= /usr/src/bow-$(VERSION)
+
+KDIR ?= $(patsubst %/,%,$(lastword $(shell ls -d /lib/modules/*/build/ 2>/dev/null | sort -V)))
+
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-8s%s\n' '$(1)' '$(2)';
+else
+Q :=
+say =
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wundef -Wvla -Wformat=2
+BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ikmod -Ilib \
+	-D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -DBOW_VERSION='"$(VERSION)"'
+KLIBC_CFLAGS := -std=gnu11 -Os $(WARN) -Ikmod -Ilib -DBOW_VERSION='"$(VERSION)"'
+ifeq ($(SAN),1)
+B := build/san
+BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -O1
+else
+B := build
+endif
+
+# The pure part of the module: compiled into the module, libbow and the tests.
+CORE_SRC := kmod/bow_disk.c kmod/bow_map.c kmod/bow_core.c
+# What libbow shares with the module: building and checking disk structures.
+LIB_SRC := $(sort $(wildcard lib/*.c)) kmod/bow_disk.c
+RESTORE_SRC := $(sort $(wildcard restore/*.c))
+VERIFY_SRC := $(sort $(wildcard verify/*.c))
+CONTROL_SRC := $(sort $(wildcard control/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+HEADERS := $(wildcard kmod/*.h lib/*.h restore/*.h verify/*.h control/*.h \
+	tests/*.h tests/*/*.h)
+MAN := $(sort $(wildcard man/*.[1-8]))
+
+hosted = $(patsubst %.c,$(B)/hosted/%.o,$(1))
+klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
+
+PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
+TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
+	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore
+
+all: $(PROGRAMS)
+
+help:
+	@echo 'all        build/bow-restore, build/bow-verify, build/bowctl'
+	@echo 'kmod       kmod/dm-bow.ko for KDIR=$(KDIR)'
+	@echo 'check      all tests; installs what it needs on Debian 12 as root'
+	@echo 'check-long the longer campaigns'
+	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
+	@echo 'demo       a wrecked Debian in QEMU undoes itself'
+	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
+	@echo 'install    programs, module source (DKMS), initramfs hook, man pages'
+	@echo 'uninstall  remove what install put there'
+	@echo 'clean      remove what was built'
+
+# Rebuild everything when the flags change.
+FLAGS_NOW := $(CC)|$(KLCC)|$(BASE_CFLAGS)|$(KLIBC_CFLAGS)|$(CFLAGS)|$(LDFLAGS)
+$(B)/.build-config: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
+
+$(B)/hosted/%.o: %.c $(HEADERS) $(B)/.build-config
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/klibc/%.o: %.c $(HEADERS) $(B)/.build-config
+	@mkdir -p $(@D)
+	$(call say,KLCC,$<)$(KLCC) $(KLIBC_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+build/bow-restore: $(call klibc,$(RESTORE_SRC) $(LIB_SRC))
+	$(call say,KLCC,$@)$(KLCC) -static -o $@ $^ && strip $@
+
+$(B)/bow-verify: $(call hosted,$(VERIFY_SRC) $(LIB_SRC))
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/bowctl: $(call hosted,$(CONTROL_SRC) $(LIB_SRC))
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		-ldevmapper -lext2fs -lcom_err
+
+# The same program hosted, so that the sanitizers can watch it.
+$(B)/tests/bow-restore: $(call hosted,$(RESTORE_SRC) $(LIB_SRC))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# Unit tests and test tools: one .c each, linked with all that is pure.
+$(B)/tests/%: $(B)/hosted/tests/unit/%.o $(call hosted,$(LIB_SRC) $(filter-out kmod/bow_disk.c,$(CORE_SRC)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/mklog: $(call hosted,$(sort $(wildcard tests/mklog/*.c)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(filter-out kmod/bow_disk.c,$(CORE_SRC)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+test-programs: $(TEST_PROGRAMS)
+
+kmod:
+	@test -n '$(KDIR)' || { echo 'make kmod: no kernel headers found; install linux-headers or set KDIR' >&2; exit 1; }
+	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules
+
+check:
+	$(Q)tests/check.sh $(CHECKS)
+
+check-long:
+	$(Q)tests/check.sh --long $(CHECKS)
+
+lint:
+	$(Q)tests/lint.sh
+
+demo:
+	$(Q)tests/vm/demo.sh
+
+demo-rescue:
+	$(Q)tests/vm/demo.sh --rescue
+
+INSTALL := install
+install: all
+	$(Q)$(INSTALL) -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8
+	$(Q)$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(sbindir)
+	$(Q)$(INSTALL) -m 644 $(MAN) $(DESTDIR)$(mandir)/man8
+	$(Q)$(INSTALL) -d $(DESTDIR)$(initramfsdir)/hooks \
+		$(DESTDIR)$(initramfsdir)/scripts/local-premount \
+		$(DESTDIR)$(udevdir) $(DESTDIR)$(dkmsdir)
+	$(Q)$(INSTALL) -m 755 initramfs-hook/hooks/bow $(DESTDIR)$(initramfsdir)/hooks/bow
+	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
+	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-premount/bow \
+		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow
+	$(Q)$(INSTALL) -m 644 initramfs-hook/60-bow.rules $(DESTDIR)$(udevdir)
+	$(Q)$(INSTALL) -m 644 $(wildcard kmod/*.[ch] kmod/Kbuild kmod/dkms.conf) \
+		$(DESTDIR)$(dkmsdir)
+
+uninstall:
+	$(Q)rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGRAMS))) \
+		$(addprefix $(DESTDIR)$(mandir)/man8/,$(notdir $(MAN))) \
+		$(DESTDIR)$(initramfsdir)/hooks/bow \
+		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow \
+		$(DESTDIR)$(udevdir)/60-bow.rules
+	$(Q)rm -rf $(DESTDIR)$(dkmsdir)
+
+clean:
+	$(Q)rm -rf build
+	$(Q)rm -f kmod/*.ko kmod/*.o kmod/*.mod kmod/*.mod.c kmod/.*.cmd \
+		kmod/Module.symvers kmod/modules.order
+
+FORCE:
+.PHONY: all help kmod check check-long lint demo demo-rescue install uninstall \
+	clean test-programs FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:

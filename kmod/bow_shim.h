@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bow_shim.h - what the pure core needs from its surroundings
+ *
+ * The pure files (bow_disk, bow_map, bow_core) do no I/O and take no locks.
+ * They compile into the module, into libbow (hosted and klibc) and into the
+ * tests; this header is the only place that knows which.
+ */
+#ifndef BOW_SHIM_H
+#define BOW_SHIM_H
+
+#ifdef __KERNEL__
+
+#include <linux/types.h>
+#include <linux/string.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/mm.h>
+#include <linux/bitops.h>
+#include <linux/crc32.h>
+#include <asm/byteorder.h>
+
+/* Zeroed memory of `bytes` bytes, or NULL.  The caller set the GFP scope. */
+static inline void *bow_alloc(size_t bytes)
+{
+	return kvzalloc(bytes, GFP_KERNEL);
+}
+
+static inline void bow_free(void *p)
+{
+	kvfree(p);
+}
+
+/* Raw CRC-32 (0xEDB88320, reflected), no pre- or post-inversion. */
+static inline u32 bow_crc32(u32 seed, const void *data, size_t bytes)
+{
+	return crc32_le(seed, data, bytes);
+}
+
+#else /* user space: glibc or klibc */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <endian.h>
+#include <linux/types.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define cpu_to_le16(x) ((__le16)htole16(x))
+#define cpu_to_le32(x) ((__le32)htole32(x))
+#define cpu_to_le64(x) ((__le64)htole64(x))
+#define le16_to_cpu(x) le16toh((u16)(x))
+#define le32_to_cpu(x) le32toh((u32)(x))
+#define le64_to_cpu(x) le64toh((u64)(x))
+
+static inline void *bow_alloc(size_t bytes)
+{
+	return calloc(1, bytes);
+}
+
+static inline void bow_free(void *p)
+{
+	free(p);
+}
+
+/* lib/crc32.c: raw CRC-32 (0xEDB88320, reflected), no inversion. */
+u32 bow_crc32(u32 seed, const void *data, size_t bytes);
+
+#endif /* __KERNEL__ */
+
+/* Unaligned little-endian fields inside foreign structures. */
+static inline u32 bow_get_le32(const u8 *p)
+{
+	return (u32)p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24;
+}
+
+static inline void bow_put_le32(u8 *p, u32 v)
+{
+	p[0] = (u8)v;
+	p[1] = (u8)(v >> 8);
+	p[2] = (u8)(v >> 16);
+	p[3] = (u8)(v >> 24);
+}
+
+#endif /* BOW_SHIM_H */
