@@ -127,12 +127,12 @@ void bow_ending_build(struct bow_write_list *list, u8 *scratch, const u8 *final,
 	f.block_size = cpu_to_le32(bs);
 	f.final_csum = cpu_to_le32(bow_crc32(0, final, bs));
 	f.record_csum = cpu_to_le32(bow_finish_csum(&f));
-	memset(scratch, 0, BOW_SECTOR_SIZE);
+	memset(scratch, 0, unit);
 	memcpy(scratch, &f, sizeof(f));
 
-	*w++ = (struct bow_write){ 0, scratch, BOW_SECTOR_SIZE, true, true };
-	*w++ = (struct bow_write){ 1, final + BOW_SECTOR_SIZE,
-				   bs - BOW_SECTOR_SIZE, false, true };
-	*w++ = (struct bow_write){ 0, final, BOW_SECTOR_SIZE, false, true };
+	*w++ = (struct bow_write){ 0, scratch, unit, true, true };
+	*w++ = (struct bow_write){ unit >> BOW_SECTOR_SHIFT, final + unit,
+				   bs - unit, false, true };
+	*w++ = (struct bow_write){ 0, final, unit, false, true };
 	list->count = 3;
 }

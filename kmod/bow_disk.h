@@ -67,15 +67,15 @@ void bow_guard_build(u8 *guard, const u8 *sb);
 /*
  * bow_ending_build - the atomic replacement of block 0
  * @list:   filled in; refers to @scratch and @final
- * @scratch: one sector, kept by the caller until the list is done
+ * @scratch: @unit bytes, kept by the caller until the list is done
  * @final:  the bs bytes that block 0 shall hold
  * @bs:     block size, bytes
- * @unit:   bytes that the device writes whole (its logical block size)
+ * @unit:   bytes that the device writes whole (its logical block size, >= 512)
  * @record: action, final_sector, checkpoint_id, device_sectors and created
  *          filled in; the rest is set here
  *
  * FORMAT.md v1.1 point 3: record (flush before, durable after), then all of
- * block 0 but its first sector (durable), then that sector (durable).  When
+ * block 0 but its first unit (durable), then that unit (durable).  When
  * block 0 is one write unit, that one write is the whole ending.
  */
 void bow_ending_build(struct bow_write_list *list, u8 *scratch, const u8 *final,

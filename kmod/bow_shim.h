@@ -46,7 +46,6 @@ static inline u32 bow_crc32(u32 seed, const void *data, size_t bytes)
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
-#include <endian.h>
 #include <linux/types.h>
 
 typedef uint8_t u8;
@@ -54,12 +53,18 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
-#define cpu_to_le16(x) ((__le16)htole16(x))
-#define cpu_to_le32(x) ((__le32)htole32(x))
-#define cpu_to_le64(x) ((__le64)htole64(x))
-#define le16_to_cpu(x) le16toh((u16)(x))
-#define le32_to_cpu(x) le32toh((u32)(x))
-#define le64_to_cpu(x) le64toh((u64)(x))
+/* klibc's endian.h has no htole32(); the compiler knows the byte order. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BOW_SWAP(bits, x) ((u##bits)(x))
+#else
+#define BOW_SWAP(bits, x) __builtin_bswap##bits((u##bits)(x))
+#endif
+#define cpu_to_le16(x) ((__le16)BOW_SWAP(16, x))
+#define cpu_to_le32(x) ((__le32)BOW_SWAP(32, x))
+#define cpu_to_le64(x) ((__le64)BOW_SWAP(64, x))
+#define le16_to_cpu(x) BOW_SWAP(16, x)
+#define le32_to_cpu(x) BOW_SWAP(32, x)
+#define le64_to_cpu(x) BOW_SWAP(64, x)
 
 static inline void *bow_alloc(size_t bytes)
 {
