@@ -40,7 +40,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wundef -Wvla -Wformat=2
 BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ikmod -Ilib \
 	-D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -DBOW_VERSION='"$(VERSION)"'
-KLIBC_CFLAGS := -std=gnu11 -Os $(WARN) -Ikmod -Ilib -DBOW_VERSION='"$(VERSION)"'
+# -Wshadow trips over the headers of klibc itself.
+KLIBC_CFLAGS := -std=gnu11 -Os $(filter-out -Wshadow,$(WARN)) -Ikmod -Ilib -DBOW_VERSION='"$(VERSION)"'
 ifeq ($(SAN),1)
 B := build/san
 BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
