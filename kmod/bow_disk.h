@@ -24,7 +24,7 @@ struct bow_write {
  * Writes to be done strictly one after the other.  A failed one ends the list:
  * the rest must not be tried.
  */
-#define BOW_WRITES_MAX 3
+#define BOW_WRITES_MAX 4
 struct bow_write_list {
 	unsigned int count;
 	struct bow_write w[BOW_WRITES_MAX];

@@ -27,6 +27,12 @@ static inline void *bow_alloc(size_t bytes)
 	return kvzalloc(bytes, GFP_KERNEL);
 }
 
+/* One zeroed plane of a leaf, 4096 bytes; sleeps for memory only with @wait. */
+static inline void *bow_alloc_plane(bool wait)
+{
+	return kzalloc(4096, wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN);
+}
+
 static inline void bow_free(void *p)
 {
 	kvfree(p);
@@ -69,6 +75,12 @@ typedef uint64_t u64;
 static inline void *bow_alloc(size_t bytes)
 {
 	return calloc(1, bytes);
+}
+
+static inline void *bow_alloc_plane(bool wait)
+{
+	(void)wait;
+	return calloc(1, 4096);
 }
 
 static inline void bow_free(void *p)

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bow_core.h - what is copied where, and what block 0 says about it
+ *
+ * The pure core of dm-bow: given a range of blocks that is about to be
+ * overwritten it chooses the copies to be made and builds the log writes that
+ * publish them.  It does no I/O and takes no locks: its caller executes what it
+ * says, in the order it says, and reports back.  The module and the crash
+ * simulator are two such callers.
+ *
+ * One batch, in order:
+ *
+ *   bow_batch_begin, bow_batch_add ...        what must be copied
+ *   [caller: all reads, checksums, all writes]
+ *   bow_batch_seal                            log writes, in order
+ *   [caller: the writes one after the other]
+ *   bow_batch_done                            originals may be overwritten
+ *
+ * or bow_batch_abort (nothing was published, a copy failed), or
+ * bow_batch_lost (a log write failed: nobody knows what the disk holds).
+ *
+ * Units: blocks of core->bs bytes, but where a name says sectors or bytes.
+ */
+#ifndef BOW_CORE_H
+#define BOW_CORE_H
+
+#include "bow_disk.h"
+#include "bow_map.h"
+
+/* Limits of a batch: blocks copied, and copies (each becomes an entry). */
+#define BOW_BATCH_BLOCKS	256u
+#define BOW_BATCH_COPIES	256u
+/* Log blocks that a batch may fill: (512 - 256) / 24 entries each at least. */
+#define BOW_BATCH_LOGS		(BOW_BATCH_COPIES / 9 + 2)
+
+struct bow_copy {
+	u64 src;
+	u64 dst;
+	u32 blocks;
+	u32 offset;		/* in the batch's buffer, blocks */
+	bool live0;		/* moves the live copy of block 0 */
+	u32 checksum;		/* set by the caller: bow_copy_seed() */
+};
+
+struct bow_batch {
+	u32 copies;
+	u32 blocks;		/* sum of the copies' */
+	u32 logs;		/* places taken for log blocks to come */
+	bool moves_live0;
+	bool moves_next_log;	/* the reserved place is being overwritten */
+	u64 new_live0;
+	u64 old_next_log;
+	u64 log_place[BOW_BATCH_LOGS];
+	struct bow_copy copy[BOW_BATCH_COPIES];
+};
+
+/* The writes that publish a batch: full log blocks, then block 0. */
+struct bow_log_writes {
+	u32 count;
+	struct bow_write w[BOW_BATCH_LOGS + 1];
+};
+
+struct bow_counters {
+	u64 entries;		/* all in the chain */
+	u64 copies;
+	u64 copied_blocks;
+	u64 moved;		/* copies of backups, blocks */
+	u64 batches;
+	u64 log_writes;
+	u64 returned;		/* blocks that discards gave back */
+};
+
+struct bow_core {
+	struct bow_map map;
+	u32 bs;			/* bytes */
+	u32 unit;		/* bytes that the device writes whole */
+	u64 device_sectors;
+	u32 max_entries;	/* in one log block */
+
+	u64 live0;		/* where block 0 lives while active */
+	u64 next_log;		/* where this log block will be copied */
+	u8 *log;		/* block 0 as it is on the disk */
+	u8 *work;		/* block 0 as it will be */
+	u8 *full;		/* BOW_BATCH_LOGS log blocks that filled up */
+	struct bow_counters n;
+};
+
+struct bow_core_params {
+	u8 id[16];		/* random */
+	u64 created;		/* seconds since 1970 */
+};
+
+/* @bs and @unit in bytes, checked by the caller.  0 or -ENOMEM. */
+int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit);
+void bow_core_exit(struct bow_core *core);
+
+/*
+ * bow_core_activate - state 0 to 1
+ * @block0: the contents of block 0 (bs bytes), kept until the list is done
+ * @list:   filled in; the writes, to be done in order
+ *
+ * 0; -ENOSPC: fewer than three free blocks; -ENOMEM.  On error nothing has
+ * changed.  When a write of the list fails, bow_core_deactivate() builds the
+ * writes that give block 0 back.
+ */
+int bow_core_activate(struct bow_core *core, const struct bow_core_params *p,
+		      const u8 *block0, struct bow_write_list *list);
+void bow_core_deactivate(struct bow_core *core, const u8 *block0,
+			 struct bow_write_list *list);
+
+/*
+ * bow_core_commit - state 1 to 2
+ * @final: the live contents of block 0 (bs bytes), kept until the list is done
+ *
+ * The first write of the list publishes the commit.  When all are done, call
+ * bow_core_reset().
+ */
+void bow_core_commit(struct bow_core *core, const u8 *final,
+		     struct bow_write_list *list);
+
+/* Forget the checkpoint and all free blocks. */
+void bow_core_reset(struct bow_core *core);
+
+void bow_batch_begin(struct bow_batch *batch);
+
+/*
+ * bow_batch_add - plan what a write to [first, first + count) needs
+ *
+ * count <= BOW_BATCH_BLOCKS and block 0 not in the range.  0; -ENOSPC: no room
+ * for backups; -E2BIG: does not fit in what is left of this batch (it always
+ * fits in an empty one).  On error the batch is as before.
+ */
+int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
+		  u64 count);
+
+/* Seed of the checksum that the caller stores in copy->checksum. */
+static inline u32 bow_copy_seed(const struct bow_copy *copy)
+{
+	return (u32)copy->src;
+}
+
+/* A batch with nothing to publish: its writes may go at once. */
+static inline bool bow_batch_empty(const struct bow_batch *batch)
+{
+	return !batch->copies && !batch->moves_next_log;
+}
+
+void bow_batch_seal(struct bow_core *core, struct bow_batch *batch,
+		    struct bow_log_writes *writes);
+void bow_batch_done(struct bow_core *core, struct bow_batch *batch);
+void bow_batch_abort(struct bow_core *core, struct bow_batch *batch);
+void bow_batch_lost(struct bow_core *core, struct bow_batch *batch);
+
+/* The header of the log block on the disk. */
+static inline const struct bow_header_disk *
+bow_core_header(const struct bow_core *core)
+{
+	return (const struct bow_header_disk *)core->log;
+}
+
+#endif /* BOW_CORE_H */

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bow_map.c - what each block of the device is; see bow_map.h
+ */
+#include "bow_map.h"
+
+#define BITS 64u
+
+/* The part of a range that lies in one word of one leaf. */
+struct bow_span {
+	struct bow_leaf *leaf;
+	u32 word;
+	u64 mask;
+	u64 count;
+};
+
+static struct bow_span span_at(const struct bow_map *map, u64 first, u64 count)
+{
+	u32 bit = (u32)(first % BITS);
+	u64 n = BITS - bit < count ? BITS - bit : count;
+	struct bow_span s = {
+		.leaf = &map->leaf[first >> BOW_LEAF_SHIFT],
+		.word = (u32)(first % BOW_LEAF_BLOCKS) / BITS,
+		.mask = (n == BITS ? ~0ull : (1ull << n) - 1) << bit,
+		.count = n,
+	};
+
+	return s;
+}
+
+static u64 get(const u64 *plane, u32 word)
+{
+	return plane ? plane[word] : 0;
+}
+
+static u32 weight(u64 word)
+{
+	return (u32)__builtin_popcountll(word);
+}
+
+static void add_free(struct bow_map *map, struct bow_leaf *leaf, u32 n)
+{
+	leaf->free += n;
+	map->free += n;
+}
+
+static void sub_free(struct bow_map *map, struct bow_leaf *leaf, u32 n)
+{
+	leaf->free -= n;
+	map->free -= n;
+}
+
+int bow_map_init(struct bow_map *map, u64 blocks)
+{
+	memset(map, 0, sizeof(*map));
+	map->blocks = blocks;
+	map->leaves = (blocks + BOW_LEAF_BLOCKS - 1) >> BOW_LEAF_SHIFT;
+	if (map->leaves > SIZE_MAX / sizeof(*map->leaf))
+		return -ENOMEM;
+	map->leaf = bow_alloc((size_t)map->leaves * sizeof(*map->leaf));
+	return map->leaf ? 0 : -ENOMEM;
+}
+
+void bow_map_free(struct bow_map *map)
+{
+	if (!map->leaf)
+		return;
+	bow_map_clear(map);
+	bow_free(map->leaf);
+	map->leaf = NULL;
+}
+
+void bow_map_clear(struct bow_map *map)
+{
+	u64 i;
+
+	bow_map_disarm(map);
+	for (i = 0; i < map->leaves; i++) {
+		bow_free(map->leaf[i].was_free);
+		map->leaf[i].was_free = NULL;
+		map->leaf[i].free = 0;
+	}
+	map->free = 0;
+	map->cursor = 0;
+}
+
+int bow_map_add_free(struct bow_map *map, u64 first, u64 count, bool wait)
+{
+	if (first == 0 && count) {
+		first++;
+		count--;
+	}
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 fresh;
+
+		if (!s.leaf->was_free) {
+			s.leaf->was_free = bow_alloc_plane(wait);
+			if (!s.leaf->was_free)
+				return -ENOMEM;
+		}
+		fresh = s.mask & ~s.leaf->was_free[s.word];
+		s.leaf->was_free[s.word] |= fresh;
+		add_free(map, s.leaf, weight(fresh));
+		first += s.count;
+		count -= s.count;
+		if (fresh && map->cursor < first)
+			map->cursor = first;
+	}
+	return 0;
+}
+
+void bow_map_remove_free(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 gone = s.mask & get(s.leaf->was_free, s.word);
+
+		if (gone) {
+			s.leaf->was_free[s.word] &= ~gone;
+			sub_free(map, s.leaf, weight(gone));
+		}
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+static int arm_leaf(struct bow_leaf *leaf)
+{
+	u32 i;
+
+	leaf->copy = bow_alloc_plane(true);
+	if (!leaf->copy)
+		return -ENOMEM;
+	if (!leaf->free) {
+		memset(leaf->copy, 0xff, BOW_LEAF_WORDS * sizeof(u64));
+		return 0;
+	}
+	leaf->pool = bow_alloc_plane(true);
+	if (!leaf->pool)
+		return -ENOMEM;
+	for (i = 0; i < BOW_LEAF_WORDS; i++) {
+		leaf->pool[i] = leaf->was_free[i];
+		leaf->copy[i] = ~leaf->was_free[i];
+	}
+	return 0;
+}
+
+int bow_map_arm(struct bow_map *map)
+{
+	u64 i;
+
+	for (i = 0; i < map->leaves; i++) {
+		if (arm_leaf(&map->leaf[i])) {
+			bow_map_disarm(map);
+			return -ENOMEM;
+		}
+	}
+	map->armed = true;
+	map->held = 0;
+	return 0;
+}
+
+void bow_map_disarm(struct bow_map *map)
+{
+	u64 i;
+
+	map->free = 0;
+	map->held = 0;
+	for (i = 0; i < map->leaves; i++) {
+		struct bow_leaf *leaf = &map->leaf[i];
+		u32 w;
+
+		bow_free(leaf->copy);
+		bow_free(leaf->pool);
+		leaf->copy = NULL;
+		leaf->pool = NULL;
+		leaf->free = 0;
+		for (w = 0; leaf->was_free && w < BOW_LEAF_WORDS; w++)
+			leaf->free += weight(leaf->was_free[w]);
+		map->free += leaf->free;
+	}
+	map->cursor = map->blocks;
+	map->armed = false;
+}
+
+enum bow_block_state bow_map_state(const struct bow_map *map, u64 block)
+{
+	struct bow_span s = span_at(map, block, 1);
+	bool copy = get(s.leaf->copy, s.word) & s.mask;
+	bool pool = get(s.leaf->pool, s.word) & s.mask;
+
+	if (!(get(s.leaf->was_free, s.word) & s.mask))
+		return copy ? BOW_USED : BOW_CHANGED;
+	if (copy)
+		return pool ? BOW_RETURNING : BOW_HELD;
+	return pool ? BOW_FREE : BOW_TAKEN;
+}
+
+u64 bow_map_run(const struct bow_map *map, u64 first, u64 count, bool *copy)
+{
+	u64 done = 0;
+
+	*copy = bow_map_state(map, first) == BOW_USED ||
+		bow_map_state(map, first) == BOW_HELD ||
+		bow_map_state(map, first) == BOW_RETURNING;
+	while (done < count) {
+		struct bow_span s = span_at(map, first + done, count - done);
+		u64 bits = get(s.leaf->copy, s.word);
+		u64 other = s.mask & (*copy ? ~bits : bits);
+
+		if (other) {
+			u32 start = (u32)((first + done) % BITS);
+
+			return done + (u32)__builtin_ctzll(other) - start;
+		}
+		done += s.count;
+	}
+	return done;
+}
+
+void bow_map_take(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 taken = s.mask & get(s.leaf->pool, s.word) &
+			    ~s.leaf->copy[s.word];
+
+		if (taken) {
+			s.leaf->pool[s.word] &= ~taken;
+			sub_free(map, s.leaf, weight(taken));
+		}
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+/* The highest FREE block below map->cursor; the caller knows there is one. */
+static u64 highest_free(struct bow_map *map)
+{
+	while (map->cursor) {
+		u64 last = map->cursor - 1;
+		struct bow_leaf *leaf = &map->leaf[last >> BOW_LEAF_SHIFT];
+		u32 word = (u32)(last % BOW_LEAF_BLOCKS) / BITS;
+		u32 bit = (u32)(last % BITS);
+		u64 free;
+
+		if (!leaf->free) {
+			map->cursor = last & ~(u64)(BOW_LEAF_BLOCKS - 1);
+			continue;
+		}
+		free = leaf->pool[word] & ~leaf->copy[word];
+		free &= ~0ull >> (BITS - 1 - bit);
+		if (free) {
+			last = (last & ~(u64)(BITS - 1)) + BITS - 1 -
+			       (u32)__builtin_clzll(free);
+			map->cursor = last + 1;
+			return last;
+		}
+		map->cursor = last & ~(u64)(BITS - 1);
+	}
+	return 0;
+}
+
+u64 bow_map_alloc(struct bow_map *map, u64 want, u64 *first)
+{
+	u64 last, n;
+
+	if (!map->free || !want)
+		return 0;
+	last = highest_free(map);
+	for (n = 0; n < want; n++) {
+		struct bow_span s = span_at(map, last - n, 1);
+
+		if (!(get(s.leaf->pool, s.word) & ~s.leaf->copy[s.word] &
+		      s.mask))
+			break;
+		s.leaf->pool[s.word] &= ~s.mask;
+		s.leaf->copy[s.word] |= s.mask;
+		sub_free(map, s.leaf, 1);
+	}
+	map->held += n;
+	map->cursor = last + 1 - n;
+	*first = last + 1 - n;
+	return n;
+}
+
+void bow_map_unalloc(struct bow_map *map, u64 first, u64 count)
+{
+	map->held -= count;
+	if (map->cursor < first + count)
+		map->cursor = first + count;
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+
+		s.leaf->pool[s.word] |= s.mask;
+		s.leaf->copy[s.word] &= ~s.mask;
+		add_free(map, s.leaf, weight(s.mask));
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+void bow_map_release(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 held = s.mask & s.leaf->copy[s.word] &
+			   get(s.leaf->was_free, s.word);
+
+		s.leaf->copy[s.word] &= ~s.mask;
+		map->held -= weight(held);
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+u64 bow_map_return_begin(struct bow_map *map, u64 first, u64 count)
+{
+	u64 returning = 0;
+
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 taken = s.mask & get(s.leaf->was_free, s.word) &
+			    ~s.leaf->copy[s.word] & ~get(s.leaf->pool, s.word);
+
+		if (taken) {
+			s.leaf->pool[s.word] |= taken;
+			s.leaf->copy[s.word] |= taken;
+			returning += weight(taken);
+		}
+		first += s.count;
+		count -= s.count;
+	}
+	return returning;
+}
+
+void bow_map_return_end(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 back = s.mask & s.leaf->copy[s.word] &
+			   get(s.leaf->pool, s.word);
+
+		if (back) {
+			s.leaf->copy[s.word] &= ~back;
+			add_free(map, s.leaf, weight(back));
+			if (map->cursor < first + s.count)
+				map->cursor = first + s.count;
+		}
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+void bow_map_return_cancel(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 back = s.mask & s.leaf->copy[s.word] &
+			   get(s.leaf->pool, s.word);
+
+		if (back) {
+			s.leaf->copy[s.word] &= ~back;
+			s.leaf->pool[s.word] &= ~back;
+		}
+		first += s.count;
+		count -= s.count;
+	}
+}
