@@ -214,7 +214,7 @@ struct bow_finish {
 	u64 created;
 };
 
-struct bow_map;			/* relocate.h */
+struct bow_where;		/* relocate.h */
 
 struct bow_log {
 	enum bow_state state;
@@ -226,8 +226,8 @@ struct bow_log {
 	u32 newest_sequence;		/* log blocks - 1, after `torn` */
 	u8 *block;			/* newest log block, 4096 bytes */
 	u8 *scratch;			/* 4096 bytes */
-	struct bow_map *map;		/* where the contents of D0 are now */
-	bool scanned;			/* the whole chain was read: map valid */
+	struct bow_where *where;	/* where the contents of D0 are now */
+	bool scanned;			/* the whole chain was read: `where` valid */
 	u64 live;			/* sector of the live block 0; 0: ? */
 	u64 log_blocks;
 	u64 entries;			/* claims and moves included */
@@ -244,7 +244,7 @@ struct bow_log {
 int bow_log_open(struct bow_dev *dev, struct bow_log *log,
 		 struct bow_error *e);
 
-/* Read and check the whole chain; fills map, live and the counters. */
+/* Read and check the whole chain; fills where, live and the counters. */
 int bow_log_scan(struct bow_dev *dev, struct bow_log *log,
 		 const struct bow_monitor *m, struct bow_error *e);
 
@@ -265,7 +265,7 @@ enum bow_entry_kind {
 
 /*
  * Scan, calling `visit` for each entry, newest first, before it is undone in
- * log->map.  A visit that does not return 0 ends the scan with that value.
+ * log->where.  A visit that does not return 0 ends the scan with that value.
  */
 typedef int (*bow_visit)(void *ctx, const struct bow_log *log, u32 sequence,
 			 u32 index, const struct bow_entry *entry,
@@ -275,7 +275,7 @@ int bow_log_walk(struct bow_dev *dev, struct bow_log *log, bow_visit visit,
 
 /* ---- plan (plan.c): what a rollback of a scanned log would do ---- */
 
-struct bow_copy {
+struct bow_run {
 	u64 target;		/* sectors */
 	u64 place;
 	u64 sectors;
@@ -292,11 +292,11 @@ int bow_plan_make(const struct bow_log *log, struct bow_plan *plan,
 		  struct bow_error *e);
 
 /*
- * The first copy at or above `target`, sorted, block 0 left out; false at the
- * end.  To go on, ask for copy->target + copy->sectors.
+ * The first run at or above `target`, sorted, block 0 left out; false at the
+ * end.  To go on, ask for run->target + run->sectors.
  */
 bool bow_plan_next(const struct bow_log *log, u64 target,
-		   struct bow_copy *copy);
+		   struct bow_run *run);
 
 /* ---- restore (restore.c): one call from block 0 to the durable end ---- */
 
