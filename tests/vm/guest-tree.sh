@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Build the file tree of the minimal guest: busybox, our programs, e2fsck,
+# dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
+#
+# guest-tree.sh KERNEL-VERSION DIRECTORY
+
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+kver=$1
+tree=$2
+
+# copy_program SOURCE TARGET
+#   With the shared libraries and the loader that ldd names.
+copy_program()
+{
+	local lib
+
+	install -D -m 755 "$1" "$tree/$2"
+	{ ldd "$1" 2>/dev/null || true; } | tr '[:blank:]' '\n' | grep '^/' |
+	while read -r lib; do
+		[ -e "$tree$lib" ] || install -D -m 755 "$lib" "$tree$lib"
+	done
+}
+
+# copy_modules NAME...
+#   With what they depend on; /lib/modules/order tells the order of insmod.
+copy_modules()
+{
+	local file
+
+	mkdir -p "$tree/lib/modules"
+	for name; do
+		modprobe -S "$kver" --show-depends "$name"
+	done | while read -r verb file _; do
+		[ "$verb" = insmod ] || continue
+		cp "$file" "$tree/lib/modules/"
+		basename "$file"
+	done | awk '!seen[$0]++' >"$tree/lib/modules/order"
+	if [ -e kmod/dm-bow.ko ]; then
+		cp kmod/dm-bow.ko "$tree/lib/modules/"
+		echo dm-bow.ko >>"$tree/lib/modules/order"
+	fi
+}
+
+mkdir -p "$tree"/{proc,sys,dev,run,tmp,mnt,root,etc,bin,sbin}
+copy_program "$(command -v busybox)" bin/busybox
+for program in dmsetup e2fsck blkid fstrim; do
+	copy_program "$(command -v "$program")" "sbin/$program"
+done
+for program in bow-restore bow-verify bowctl; do
+	[ ! -x "build/$program" ] ||
+		copy_program "build/$program" "sbin/$program"
+done
+install -m 755 tests/vm/guest-init "$tree/init"
+install -m 755 tests/vm/guest-init "$tree/sbin/init"
+install -m 755 tests/vm/guest-service "$tree/sbin/guest-service"
+ln -sf busybox "$tree/bin/sh"
+copy_modules virtio_pci virtio_blk virtio_console dm_mod

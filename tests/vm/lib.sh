@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# QEMU harness: start a guest, run scripts in it, cut its power, stop it.
+# Sourced by the scenarios and the demo.
+#
+# A guest is driven over a virtio-serial port (see guest-service); its console
+# only goes to a log.  Killing QEMU loses no write that QEMU has accepted; what
+# an unflushed disk cache may lose is the crash simulator's subject.
+#
+# Variables of the caller's environment:
+#   BOW_QEMU_ACCEL	accelerator; tcg unless told: /dev/kvm can be there
+#			and not work
+#   BOW_VM_SLOW		factor for all timeouts, for a loaded machine
+#   BOW_KVER		kernel of the guests (default: the newest cloud
+#			kernel that has headers)
+
+vm_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+vm_build=$vm_src/build/vm
+vm_accel=${BOW_QEMU_ACCEL:-tcg,thread=multi}
+vm_slow=${BOW_VM_SLOW:-1}
+vm_pid=
+
+# vm_fail MESSAGE...
+#   With the end of the console, for the person who has to find out why.
+vm_fail()
+{
+	echo "vm: $*" >&2
+	if [ -n "${vm_dir:-}" ] && [ -e "$vm_dir/console.log" ]; then
+		echo "vm: the last lines of $vm_dir/console.log:" >&2
+		tail -n 25 "$vm_dir/console.log" | tr -d '\r\033' >&2
+	fi
+	return 1
+}
+
+# vm_kernel
+#   Print the version of the kernel that guests run.
+vm_kernel()
+{
+	local image kver found=
+
+	if [ -n "${BOW_KVER:-}" ]; then
+		echo "$BOW_KVER"
+		return
+	fi
+	for image in $(printf '%s\n' /boot/vmlinuz-*-cloud-amd64 | sort -V); do
+		kver=${image#/boot/vmlinuz-}
+		[ -e "/lib/modules/$kver/build/Makefile" ] && found=$kver
+	done
+	[ -n "$found" ] || vm_fail "no cloud kernel with headers installed" ||
+		return
+	echo "$found"
+}
+
+# vm_requires
+#   Print what is missing for running guests; nothing if all is there.
+vm_requires()
+{
+	local program
+
+	for program in qemu-system-x86_64 mke2fs e2fsck dumpe2fs cpio busybox \
+			dmsetup blkid; do
+		command -v "$program" >/dev/null || echo "$program"
+	done
+	vm_kernel >/dev/null 2>&1 || echo "linux-image-cloud-amd64 and headers"
+	[ "$(id -u)" = 0 ] || echo "root"
+}
+
+# vm_tree
+#   Print the directory of the minimal guest's files, made anew when one of
+#   its parts is newer.
+vm_tree()
+{
+	local tree=$vm_build/tree part
+
+	for part in "$vm_src"/build/bow{ctl,-restore,-verify} \
+			"$vm_src/kmod/dm-bow.ko" "$vm_src"/tests/vm/guest-*; do
+		if [ ! -e "$tree.done" ] || [ "$part" -nt "$tree.done" ]; then
+			rm -rf "$tree" "$tree.done"
+			"$vm_src/tests/vm/guest-tree.sh" "$(vm_kernel)" \
+				"$tree" >&2 || return
+			touch "$tree.done"
+		fi
+	done
+	echo "$tree"
+}
+
+# vm_initrd
+#   Print the path of the minimal guest's initramfs.
+vm_initrd()
+{
+	local tree
+
+	tree=$(vm_tree) || return
+	if [ ! "$vm_build/initrd" -nt "$tree.done" ]; then
+		(cd "$tree" && find . | cpio -o -H newc --quiet) \
+			>"$vm_build/initrd.new" || return
+		mv "$vm_build/initrd.new" "$vm_build/initrd"
+	fi
+	echo "$vm_build/initrd"
+}
+
+# vm_start DIRECTORY KERNEL INITRD ARGUMENTS [QEMU-OPTION...]
+#   Start a guest.  Its logs and pipes go to DIRECTORY.  ARGUMENTS are added to
+#   the kernel's command line.  Sets vm_pid; does not wait for the guest.
+#   vm_console, if set, is the QEMU character device of the serial console.
+vm_start()
+{
+	local kernel=$2 initrd=$3 arguments=$4
+
+	vm_dir=$1
+	shift 4
+	mkdir -p "$vm_dir"
+	rm -f "$vm_dir"/{port,monitor}.{in,out}
+	mkfifo "$vm_dir"/{port,monitor}.{in,out} || return
+	# Opened for both directions: neither side waits for the other.
+	exec {vm_to}<>"$vm_dir/port.in" {vm_from}<>"$vm_dir/port.out" \
+		{vm_monitor}<>"$vm_dir/monitor.in" \
+		{vm_monitor_out}<>"$vm_dir/monitor.out"
+	set -- qemu-system-x86_64 -accel "$vm_accel" -cpu max -smp 2 -m 1024 \
+		-display none -nodefaults -no-reboot \
+		-chardev "${vm_console:-file,path=$vm_dir/console.log,append=on},id=console" \
+		-serial chardev:console \
+		-chardev "pipe,id=port,path=$vm_dir/port" \
+		-device virtio-serial-pci \
+		-device virtserialport,chardev=port,name=org.bow.host \
+		-chardev "pipe,id=monitor,path=$vm_dir/monitor" \
+		-mon chardev=monitor,mode=readline \
+		-kernel "$kernel" -initrd "$initrd" \
+		-append "console=ttyS0 panic_on_warn=1 panic=-1 $arguments" \
+		"$@"
+	printf '%q ' "$@" >>"$vm_dir/qemu.log"
+	echo >>"$vm_dir/qemu.log"
+	# 3 is bats': a guest that keeps it would keep bats waiting.
+	"$@" >>"$vm_dir/qemu.log" 2>&1 </dev/null 3>&- &
+	vm_pid=$!
+}
+
+# vm_disk ID FILE [OPTION...]
+#   Print the QEMU options of a virtio disk, one a line (for mapfile).
+vm_disk()
+{
+	local id=$1 file=$2
+
+	shift 2
+	printf '%s\n' -drive \
+		"if=none,id=$id,file=$file,format=raw,cache=unsafe,discard=unmap$(printf ',%s' "$@")" \
+		-device "virtio-blk-pci,drive=$id"
+}
+
+# vm_alive
+vm_alive()
+{
+	[ -n "$vm_pid" ] && kill -0 "$vm_pid" 2>/dev/null
+}
+
+# vm_reply SECONDS
+#   Wait for the guest's reply.  Prints the output, returns the status of the
+#   guest's script; 255 if the guest died or did not answer in time.
+vm_reply()
+{
+	local deadline=$((SECONDS + $1 * vm_slow)) header='' part
+
+	until IFS= read -r -t 1 -u "$vm_from" part; do
+		header+=$part
+		if ! vm_alive; then
+			vm_fail "the guest ended instead of answering"
+			return 255
+		elif [ "$SECONDS" -ge "$deadline" ]; then
+			vm_fail "no answer within $1 s"
+			return 255
+		fi
+	done
+	header+=$part
+	head -c "${header#* }" <&"$vm_from"
+	return "${header% *}"
+}
+
+# vm_send SCRIPT
+#   Have the guest run SCRIPT; its end is not waited for.
+vm_send()
+{
+	local LC_ALL=C
+
+	printf '%s\n%s' "${#1}" "$1" >&"$vm_to"
+}
+
+# vm_run SCRIPT [SECONDS]
+#   Run SCRIPT in the guest; as vm_reply.
+vm_run()
+{
+	vm_send "$1"
+	vm_reply "${2:-60}"
+}
+
+# vm_monitor_send COMMAND
+#   A command for QEMU's monitor; its echo is thrown away.
+vm_monitor_send()
+{
+	echo "$1" >&"$vm_monitor"
+	while read -r -t 0.2 -u "$vm_monitor_out" _; do :; done
+}
+
+# vm_throttle ID WRITES
+#   Let disk ID do so many requests a second, 0: as many as it can.
+vm_throttle()
+{
+	vm_monitor_send "block_set_io_throttle $1 0 0 0 $2 0 0"
+}
+
+# vm_close
+vm_close()
+{
+	exec {vm_to}>&- {vm_from}>&- {vm_monitor}>&- {vm_monitor_out}>&-
+	vm_pid=
+}
+
+# vm_cut
+#   Cut the power.
+vm_cut()
+{
+	[ -n "$vm_pid" ] || return 0
+	kill -KILL "$vm_pid" 2>/dev/null
+	wait "$vm_pid" 2>/dev/null
+	vm_close
+}
+
+# vm_wait_end SECONDS
+#   Wait until the guest has ended by itself.
+vm_wait_end()
+{
+	local deadline=$((SECONDS + $1 * vm_slow))
+
+	while vm_alive; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			vm_fail "the guest did not end within $1 s"
+			return 1
+		fi
+		sleep 0.1
+	done
+	wait "$vm_pid" 2>/dev/null
+	vm_close
+}
+
+# vm_off
+#   Switch the minimal guest off, its filesystems flushed.
+vm_off()
+{
+	vm_send 'sync; poweroff -f'
+	vm_wait_end 30
+}
