@@ -57,6 +57,9 @@ LIB_SRC := $(sort $(wildcard lib/*.c)) kmod/bow_disk.c
 RESTORE_SRC := $(sort $(wildcard restore/*.c))
 VERIFY_SRC := $(sort $(wildcard verify/*.c))
 CONTROL_SRC := $(sort $(wildcard control/*.c))
+# bowctl without main(), for its tests.
+CONTROL_PARTS := $(filter-out control/bowctl.c,$(CONTROL_SRC))
+CONTROL_LIBS := -ldevmapper -lext2fs -lcom_err
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 HEADERS := $(wildcard kmod/*.h lib/*.h restore/*.h verify/*.h control/*.h \
 	tests/*.h tests/*/*.h)
@@ -67,7 +70,8 @@ klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
 
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
-	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore
+	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
+	$(B)/tests/ctl
 
 all: $(PROGRAMS)
 
@@ -106,7 +110,7 @@ $(B)/bow-verify: $(call hosted,$(VERIFY_SRC) $(LIB_SRC))
 
 $(B)/bowctl: $(call hosted,$(CONTROL_SRC) $(LIB_SRC))
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
-		-ldevmapper -lext2fs -lcom_err
+		$(CONTROL_LIBS)
 
 # The same program hosted, so that the sanitizers can watch it.
 $(B)/tests/bow-restore: $(call hosted,$(RESTORE_SRC) $(LIB_SRC))
@@ -117,6 +121,16 @@ $(B)/tests/bow-restore: $(call hosted,$(RESTORE_SRC) $(LIB_SRC))
 $(B)/tests/%: $(B)/hosted/tests/unit/%.o $(call hosted,$(LIB_SRC) $(filter-out kmod/bow_disk.c,$(CORE_SRC)))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/test_ctl_%: $(B)/hosted/tests/unit/test_ctl_%.o $(call hosted,$(CONTROL_PARTS))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(CONTROL_LIBS)
+
+$(B)/tests/ctl: $(call hosted,$(sort $(wildcard tests/ctl/*.c)) $(CONTROL_PARTS))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(CONTROL_LIBS)
 
 $(B)/tests/mklog: $(call hosted,$(sort $(wildcard tests/mklog/*.c)))
 	@mkdir -p $(@D)

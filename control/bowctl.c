@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bowctl.c - checkpoints of a running system: options and messages
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bowctl.h"
+
+static const char help[] =
+	"Usage: bowctl [OPTION]... COMMAND [DEVICE|MOUNTPOINT]\n"
+	"Checkpoints of a filesystem on dm-bow; of / when none is named.\n"
+	"\n"
+	"Commands:\n"
+	"  status      tell what the device is doing\n"
+	"  checkpoint  keep the contents of this moment until commit or rollback\n"
+	"  commit      keep what was written since, give up the old contents\n"
+	"\n"
+	"Options:\n"
+	"  -J, --json     print the result as JSON\n"
+	"  -v, --verbose  tell more\n"
+	"  -q, --quiet    print errors only\n"
+	"  -h, --help     print this help\n"
+	"  -V, --version  print the version\n"
+	"\n"
+	"Exit status: 0 done, 2 no checkpoint or no dm-bow there, 8 failed,\n"
+	"16 usage, 32 interrupted.  See bowctl(8).\n";
+
+static const struct command {
+	const char *name;
+	enum bow_exit (*run)(const struct ctl_options *o, struct ctl_error *e);
+} commands[] = {
+	{ "status", ctl_status },
+	{ "checkpoint", ctl_checkpoint },
+	{ "commit", ctl_commit },
+};
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static enum bow_exit usage(const char *what, const char *arg)
+{
+	fprintf(stderr, "bowctl: %s%s\nTry 'bowctl --help'.\n", what, arg);
+	return BOW_EXIT_USAGE;
+}
+
+/* A result that could not be written is not a success. */
+static enum bow_exit close_stdout(enum bow_exit code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "bowctl: cannot write to standard output\n");
+	return code == BOW_EXIT_OK ? BOW_EXIT_ERROR : code;
+}
+
+static enum bow_exit run(const struct command *c, const struct ctl_options *o)
+{
+	struct ctl_error e = { "" };
+	enum bow_exit code;
+
+	ctl_dm_begin();
+	code = c->run(o, &e);
+	ctl_dm_end();
+	if (code != BOW_EXIT_OK)
+		fprintf(stderr, "bowctl: %s: %s: %s\n", c->name, o->place,
+			e.text);
+	if (code == BOW_EXIT_NO_LOG && c->run == ctl_checkpoint)
+		fprintf(stderr,
+			"bowctl: dm-bow is put under the root at boot: install the initramfs hook,\n"
+			"run 'update-initramfs -u' and reboot\n");
+	return close_stdout(code);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'J' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct ctl_options o = { .place = "/" };
+	const struct command *c;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "JvqhV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'J':
+			o.json = true;
+			break;
+		case 'v':
+			o.verbose = true;
+			break;
+		case 'q':
+			o.quiet = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return close_stdout(BOW_EXIT_OK);
+		case 'V':
+			puts("bowctl " BOW_VERSION);
+			return close_stdout(BOW_EXIT_OK);
+		default:
+			fprintf(stderr, "Try 'bowctl --help'.\n");
+			return BOW_EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return usage("no command given", "");
+	c = find_command(argv[optind]);
+	if (!c)
+		return usage("unknown command: ", argv[optind]);
+	if (argc - optind > 2)
+		return usage("too many arguments: ", argv[optind + 2]);
+	if (argc - optind == 2)
+		o.place = argv[optind + 1];
+	return run(c, &o);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bowctl.h - the parts of bowctl, a section for each .c file
+ *
+ * Functions return 0 or -errno and print nothing, unless said otherwise; the
+ * reason goes into a struct ctl_error, which main() prints.
+ */
+#ifndef BOWCTL_H
+#define BOWCTL_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "bow_shim.h"
+#include "exit-codes.h"
+
+/* error.c: why something failed, in words */
+
+struct ctl_error {
+	char text[512];
+};
+
+/* Set the reason; the value is `err`, for "return ctl_fail(...)". */
+int ctl_fail(struct ctl_error *e, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* units.c: quantities for people */
+
+#define CTL_TEXT_SIZE 64
+
+const char *ctl_bytes_text(char text[CTL_TEXT_SIZE], u64 bytes);
+const char *ctl_age_text(char text[CTL_TEXT_SIZE], u64 seconds);
+const char *ctl_time_text(char text[CTL_TEXT_SIZE], u64 since_1970);
+
+/* json.c: one flat JSON object, a member a line */
+
+struct ctl_json {
+	FILE *out;
+	unsigned int members;
+};
+
+void ctl_json_begin(struct ctl_json *j, FILE *out);
+void ctl_json_string(struct ctl_json *j, const char *name, const char *value);
+void ctl_json_number(struct ctl_json *j, const char *name, u64 value);
+void ctl_json_end(struct ctl_json *j);
+
+/* dm-status.c: the status and table lines of the target; pure */
+
+enum ctl_state {
+	CTL_STATE_TRIM,
+	CTL_STATE_CHECKPOINT,
+	CTL_STATE_COMMITTED,
+};
+
+#define CTL_FACTS_MAX 32
+
+/* A key:value of the status line. */
+struct ctl_fact {
+	char key[32];
+	char value[48];
+};
+
+struct ctl_status {
+	enum ctl_state state;
+	char health[16];
+	u32 block_size;			/* bytes */
+	u64 free_sectors;
+	unsigned int facts;
+	struct ctl_fact fact[CTL_FACTS_MAX];
+};
+
+int ctl_status_parse(struct ctl_status *s, const char *line);
+const char *ctl_state_name(enum ctl_state state);
+/* The value of a fact, or NULL; as a number: false when absent or not one. */
+const char *ctl_status_fact(const struct ctl_status *s, const char *key);
+bool ctl_status_number(const struct ctl_status *s, const char *key, u64 *value);
+/* The device named by a table line, into `device`. */
+int ctl_table_device(const char *line, char *device, size_t size);
+
+/* mountinfo.c: lines of /proc/self/mountinfo; pure */
+
+struct ctl_mount {
+	unsigned int major, minor;
+	char path[4096];
+	char type[32];
+};
+
+int ctl_mountinfo_parse(struct ctl_mount *m, const char *line);
+
+/* dm.c: the device-mapper calls */
+
+struct ctl_dm {
+	dev_t dev;
+	u64 sectors;
+	char path[160];			/* as /dev/mapper/bow-root */
+	char under[192];		/* device below, as /dev/vda1 */
+};
+
+/* Prepare libdevmapper: silent, no udev, its control node kept open. */
+void ctl_dm_begin(void);
+void ctl_dm_end(void);
+/* -ENODEV: `dev` is not a dm-bow device. */
+int ctl_dm_find(struct ctl_dm *dm, dev_t dev, struct ctl_error *e);
+int ctl_dm_status(const struct ctl_dm *dm, struct ctl_status *s,
+		  struct ctl_error *e);
+int ctl_dm_message(const struct ctl_dm *dm, const char *text,
+		   struct ctl_error *e);
+
+/* place.c: from the argument to the device and where it is mounted */
+
+struct ctl_place {
+	dev_t dev;
+	struct ctl_mount mount;		/* path empty: not mounted */
+	int mount_fd;			/* open on mount.path, or -1 */
+	struct ctl_dm dm;
+};
+
+/* `name` is a mount point or file, a device, or a name below /dev/mapper. */
+int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e);
+void ctl_place_close(struct ctl_place *p);
+
+/* ranges.c: ranges of sectors, and messages of many of them; pure */
+
+struct ctl_range {
+	u64 start, length;		/* sectors */
+};
+
+/* Shrink to whole units of `unit` sectors; false when nothing is left. */
+bool ctl_range_inward(struct ctl_range *r, u32 unit);
+
+/* Gathers "VERB START LENGTH START LENGTH..." and sends what is full. */
+struct ctl_batch {
+	char *text;
+	size_t size, used, empty;	/* bytes; empty: the verb alone */
+	int (*send)(void *context, const char *text);
+	void *context;
+	u64 sectors, ranges, messages;	/* added, added, sent */
+};
+
+/* Room that a batch needs at least, beside the verb. */
+#define CTL_BATCH_ROOM 48
+
+void ctl_batch_begin(struct ctl_batch *b, char *text, size_t size,
+		     const char *verb);
+int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r);
+int ctl_batch_flush(struct ctl_batch *b);
+
+/* freemap.c: the free blocks of an ext4 filesystem, by libext2fs */
+
+struct ctl_freemap {
+	void *fs;			/* ext2_filsys */
+	u32 block_sectors;		/* sectors a filesystem block */
+	u64 sectors;			/* the filesystem's size */
+	u64 free_sectors;		/* as the bitmaps say */
+};
+
+enum ctl_freemap_mode {
+	CTL_FREEMAP_ESTIMATE,		/* mounted and in use: no cross-checks */
+	CTL_FREEMAP_EXACT,		/* frozen or not mounted: all checks */
+};
+
+/* Load libext2fs's messages, which may take memory. */
+void ctl_freemap_init(void);
+/* Reads all block bitmaps through `fd`, which is not closed. */
+int ctl_freemap_read(struct ctl_freemap *map, int fd,
+		     enum ctl_freemap_mode mode, struct ctl_error *e);
+/* Calls `each` for every run of free blocks, in order, until it fails. */
+int ctl_freemap_walk(const struct ctl_freemap *map,
+		     int (*each)(void *context, struct ctl_range r),
+		     void *context);
+void ctl_freemap_free(struct ctl_freemap *map);
+
+/* interrupt.c: SIGINT, SIGTERM and SIGHUP as a flag */
+
+void ctl_interrupt_catch(void);
+bool ctl_interrupted(void);
+
+/* resident.c: a process that never waits for the frozen filesystem */
+
+int ctl_resident(struct ctl_error *e);
+
+/* guardian.c: a process that thaws when this one cannot */
+
+struct ctl_guardian {
+	pid_t pid;			/* 0: none */
+	int sock;			/* to it; -1: none */
+};
+
+int ctl_guardian_start(struct ctl_guardian *g, int mount_fd,
+		       unsigned int limit_ms, struct ctl_error *e);
+/* From now on: thaw when this process ends, or after the time limit. */
+int ctl_guardian_arm(struct ctl_guardian *g);
+/* The filesystem is not frozen any more (or never was). */
+void ctl_guardian_end(struct ctl_guardian *g);
+
+/* freeze.c: freezing a filesystem, never for longer than promised */
+
+struct ctl_freeze {
+	int mount_fd;
+	bool frozen;
+	u64 begin_us, frozen_us;	/* when; for how long, once thawed */
+	struct ctl_guardian guardian;
+};
+
+#define CTL_FREEZE_LIMIT_MS 30000
+
+/* All that takes memory or opens files; ctl_freeze_end() must follow. */
+int ctl_freeze_prepare(struct ctl_freeze *f, int mount_fd,
+		       unsigned int limit_ms, struct ctl_error *e);
+int ctl_freeze_begin(struct ctl_freeze *f, struct ctl_error *e);
+/* Is it still frozen?  -ESTALE when somebody thawed it. */
+int ctl_freeze_still(struct ctl_freeze *f, struct ctl_error *e);
+/* Thaws, whatever happened.  -ESTALE when somebody else did already. */
+int ctl_freeze_end(struct ctl_freeze *f, struct ctl_error *e);
+
+/* The commands: print their result, leave the reason of a failure in `e`. */
+
+struct ctl_options {
+	const char *place;		/* the argument, or "/" */
+	bool json, verbose, quiet;
+};
+
+/* checkpoint.c */
+enum bow_exit ctl_checkpoint(const struct ctl_options *o, struct ctl_error *e);
+/* commit.c */
+enum bow_exit ctl_commit(const struct ctl_options *o, struct ctl_error *e);
+/* status.c */
+enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e);
+/* How a failure with -errno ends the program. */
+enum bow_exit ctl_exit(int err);
+
+#endif /* BOWCTL_H */

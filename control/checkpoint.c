@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * checkpoint.c - bowctl checkpoint
+ *
+ *   checks; guardian; memory locked; a first look at the bitmaps
+ *   freeze
+ *     bitmaps read and checked, free ranges to the module, state 1
+ *   thaw
+ *   report
+ *
+ * Between freeze and thaw nothing is printed and no file is opened.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "bow_format.h"
+#include "bowctl.h"
+
+/* Below this the module could not even begin; see also on_full. */
+#define FREE_MIN (1024 * 1024)
+
+/* A message to the module; thousands of ranges at once. */
+#define MESSAGE_SIZE 16384
+
+struct checkpoint {
+	struct ctl_place place;
+	struct ctl_status status;
+	struct ctl_freeze freeze;
+	struct ctl_batch batch;
+	struct ctl_error *e;
+	int dev_fd;
+	char message[MESSAGE_SIZE];
+};
+
+static int open_device(struct checkpoint *c)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/dev/dm-%u", minor(c->place.dev));
+	c->dev_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (c->dev_fd < 0)
+		return ctl_fail(c->e, -errno, "%s: %s", path, strerror(errno));
+	if (fstat(c->dev_fd, &st) || !S_ISBLK(st.st_mode) ||
+	    st.st_rdev != c->place.dev)
+		return ctl_fail(c->e, -ENOTBLK, "%s: not the device meant",
+				path);
+	return 0;
+}
+
+/* Ready for a checkpoint?  A committed one makes place for the next. */
+static int check_state(struct checkpoint *c)
+{
+	int err = ctl_dm_status(&c->place.dm, &c->status, c->e);
+
+	if (!err && c->status.state == CTL_STATE_COMMITTED) {
+		err = ctl_dm_message(&c->place.dm, "restart", c->e);
+		if (!err)
+			err = ctl_dm_status(&c->place.dm, &c->status, c->e);
+	}
+	if (err)
+		return err;
+	if (c->status.state == CTL_STATE_CHECKPOINT)
+		return ctl_fail(c->e, -EEXIST,
+				"there is a checkpoint already: commit it, or reboot to roll it back");
+	if (c->status.state != CTL_STATE_TRIM)
+		return ctl_fail(c->e, -EBUSY, "the module is in state %s",
+				ctl_state_name(c->status.state));
+	return 0;
+}
+
+static int check_mount(struct checkpoint *c)
+{
+	const struct ctl_mount *m = &c->place.mount;
+
+	if (c->place.mount_fd < 0)
+		return ctl_fail(c->e, -ENOENT, "%s is not mounted",
+				c->place.dm.path);
+	if (strcmp(m->type, "ext4") != 0)
+		return ctl_fail(c->e, -EOPNOTSUPP,
+				"%s is %s: the free blocks can be learnt from ext4 only",
+				m->path, m->type);
+	return 0;
+}
+
+/* The same reads as when frozen, so that these find all in memory. */
+static int look_first(struct checkpoint *c)
+{
+	struct ctl_freemap map;
+	u64 bytes;
+	int err;
+
+	ctl_freemap_init();
+	err = ctl_freemap_read(&map, c->dev_fd, CTL_FREEMAP_ESTIMATE, c->e);
+	if (err)
+		return err;
+	bytes = map.free_sectors << BOW_SECTOR_SHIFT;
+	ctl_freemap_free(&map);
+	if (bytes < FREE_MIN)
+		return ctl_fail(c->e, -ENOSPC,
+				"%llu bytes are free: too little to keep old contents",
+				(unsigned long long)bytes);
+	return 0;
+}
+
+static int send_message(void *context, const char *text)
+{
+	struct checkpoint *c = context;
+
+	return ctl_dm_message(&c->place.dm, text, c->e);
+}
+
+static int add_range(void *context, struct ctl_range r)
+{
+	struct checkpoint *c = context;
+
+	if (ctl_interrupted())
+		return ctl_fail(c->e, -EINTR, "interrupted");
+	if (!ctl_range_inward(&r, c->status.block_size >> BOW_SECTOR_SHIFT))
+		return 0;
+	return ctl_batch_add(&c->batch, &r);
+}
+
+/* The module must hold what was handed over, no more and no less. */
+static int compare_free(struct checkpoint *c)
+{
+	int err = ctl_dm_status(&c->place.dm, &c->status, c->e);
+
+	if (!err && c->status.free_sectors != c->batch.sectors)
+		return ctl_fail(c->e, -EPROTO,
+				"%llu free sectors were handed over, the module has %llu",
+				(unsigned long long)c->batch.sectors,
+				(unsigned long long)c->status.free_sectors);
+	return err;
+}
+
+static int hand_over(struct checkpoint *c)
+{
+	struct ctl_freemap map;
+	int err;
+
+	err = ctl_freemap_read(&map, c->dev_fd, CTL_FREEMAP_EXACT, c->e);
+	if (err)
+		return err;
+	if (c->place.dm.sectors < map.sectors)
+		err = ctl_fail(c->e, -EUCLEAN,
+			       "the filesystem (%llu sectors) is larger than the device (%llu)",
+			       (unsigned long long)map.sectors,
+			       (unsigned long long)c->place.dm.sectors);
+	ctl_batch_begin(&c->batch, c->message, sizeof(c->message), "free");
+	c->batch.send = send_message;
+	c->batch.context = c;
+	if (!err)
+		err = ctl_dm_message(&c->place.dm, "clear", c->e);
+	if (!err)
+		err = ctl_freemap_walk(&map, add_range, c);
+	if (!err)
+		err = ctl_batch_flush(&c->batch);
+	ctl_freemap_free(&map);
+	return err ? err : compare_free(c);
+}
+
+/* What is done while frozen. */
+static int begin_checkpoint(struct checkpoint *c)
+{
+	struct ctl_error unused;
+	int err = hand_over(c);
+
+	/* Thawed meanwhile, blocks handed over as free may be in use. */
+	if (!err)
+		err = ctl_freeze_still(&c->freeze, c->e);
+	if (!err && ctl_interrupted())
+		err = ctl_fail(c->e, -EINTR, "interrupted");
+	if (err) {
+		ctl_dm_message(&c->place.dm, "clear", &unused);
+		return err;
+	}
+	return ctl_dm_message(&c->place.dm, "checkpoint", c->e);
+}
+
+static int prepare(struct checkpoint *c, const char *name)
+{
+	int err = ctl_place_open(&c->place, name, c->e);
+
+	if (!err)
+		err = check_state(c);
+	if (!err)
+		err = check_mount(c);
+	if (!err)
+		err = open_device(c);
+	return err;
+}
+
+/* Freeze, do it, thaw: a failed thaw counts more than all else. */
+static int frozen_part(struct checkpoint *c)
+{
+	struct ctl_error thaw;
+	int err, thaw_err;
+
+	err = ctl_freeze_prepare(&c->freeze, c->place.mount_fd,
+				 CTL_FREEZE_LIMIT_MS, c->e);
+	if (err)
+		return err;
+	err = look_first(c);
+	if (!err && ctl_interrupted())
+		err = ctl_fail(c->e, -EINTR, "interrupted");
+	if (!err)
+		err = ctl_freeze_begin(&c->freeze, c->e);
+	if (!err)
+		err = begin_checkpoint(c);
+	thaw_err = ctl_freeze_end(&c->freeze, &thaw);
+	if (thaw_err && !err) {
+		*c->e = thaw;
+		err = thaw_err;
+	}
+	return err;
+}
+
+static void report_json(const struct checkpoint *c)
+{
+	const char *id = ctl_status_fact(&c->status, "id");
+	struct ctl_json j;
+
+	ctl_json_begin(&j, stdout);
+	ctl_json_string(&j, "mountpoint", c->place.mount.path);
+	ctl_json_string(&j, "device", c->place.dm.path);
+	ctl_json_string(&j, "underlying", c->place.dm.under);
+	ctl_json_string(&j, "id", id ? id : "");
+	ctl_json_number(&j, "frozen_us", c->freeze.frozen_us);
+	ctl_json_number(&j, "free_bytes",
+			c->batch.sectors << BOW_SECTOR_SHIFT);
+	ctl_json_number(&j, "free_ranges", c->batch.ranges);
+	ctl_json_end(&j);
+}
+
+static void report(const struct checkpoint *c, const struct ctl_options *o)
+{
+	const char *id = ctl_status_fact(&c->status, "id");
+	char text[CTL_TEXT_SIZE];
+
+	if (o->json) {
+		report_json(c);
+		return;
+	}
+	if (o->quiet)
+		return;
+	printf("checkpoint %s of %s: frozen for %llu ms, %s free to keep old contents\n",
+	       id ? id : "(no id)", c->place.mount.path,
+	       (unsigned long long)(c->freeze.frozen_us / 1000),
+	       ctl_bytes_text(text, c->batch.sectors << BOW_SECTOR_SHIFT));
+	if (o->verbose)
+		printf("%llu free ranges in %llu messages to %s over %s\n",
+		       (unsigned long long)c->batch.ranges,
+		       (unsigned long long)c->batch.messages,
+		       c->place.dm.path, c->place.dm.under);
+}
+
+enum bow_exit ctl_checkpoint(const struct ctl_options *o, struct ctl_error *e)
+{
+	static struct checkpoint c;
+	struct ctl_error unused;
+	int err;
+
+	c.e = e;
+	c.dev_fd = -1;
+	c.place.mount_fd = -1;
+	ctl_interrupt_catch();
+	err = prepare(&c, o->place);
+	if (!err)
+		err = frozen_part(&c);
+	if (!err) {
+		/* The checkpoint exists: its id is for information only. */
+		ctl_dm_status(&c.place.dm, &c.status, &unused);
+		report(&c, o);
+	}
+	if (c.dev_fd >= 0)
+		close(c.dev_fd);
+	ctl_place_close(&c.place);
+	return ctl_exit(err);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * status.c - bowctl status
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bow_format.h"
+#include "bowctl.h"
+
+/* Facts that are told in their own line. */
+static bool told_apart(const char *key)
+{
+	return strcmp(key, "id") == 0 || strcmp(key, "created") == 0;
+}
+
+static bool is_sectors(const char *key)
+{
+	size_t n = strlen(key);
+
+	return n > 8 && strcmp(key + n - 8, "_sectors") == 0;
+}
+
+static u64 age(u64 created)
+{
+	time_t now = time(NULL);
+
+	return now > 0 && (u64)now > created ? (u64)now - created : 0;
+}
+
+static void line(const char *name, const char *text)
+{
+	printf("%-14s %s\n", name, text);
+}
+
+static void print_facts(const struct ctl_status *s)
+{
+	char text[CTL_TEXT_SIZE], name[40];
+	unsigned int i;
+	u64 n;
+
+	for (i = 0; i < s->facts; i++) {
+		const struct ctl_fact *f = &s->fact[i];
+
+		if (told_apart(f->key))
+			continue;
+		if (is_sectors(f->key) && ctl_status_number(s, f->key, &n)) {
+			snprintf(name, sizeof(name), "%.*s",
+				 (int)strlen(f->key) - 8, f->key);
+			line(name, ctl_bytes_text(text, n << BOW_SECTOR_SHIFT));
+		} else {
+			line(f->key, f->value);
+		}
+	}
+}
+
+static void print_checkpoint(const struct ctl_status *s)
+{
+	char when[CTL_TEXT_SIZE], ago[CTL_TEXT_SIZE];
+	const char *id = ctl_status_fact(s, "id");
+	u64 created;
+
+	if (id)
+		line("id", id);
+	if (ctl_status_number(s, "created", &created))
+		printf("%-14s %s (%s ago)\n", "created",
+		       ctl_time_text(when, created),
+		       ctl_age_text(ago, age(created)));
+}
+
+static void print(const struct ctl_place *p, const struct ctl_status *s)
+{
+	char text[CTL_TEXT_SIZE];
+
+	printf("%-14s %s over %s\n", "device", p->dm.path,
+	       p->dm.under);
+	line("mounted", p->mount.path[0] ? p->mount.path : "no");
+	line("state", ctl_state_name(s->state));
+	line("health", s->health);
+	print_checkpoint(s);
+	printf("%-14s %u bytes\n", "block size", s->block_size);
+	line("free", ctl_bytes_text(text, s->free_sectors << BOW_SECTOR_SHIFT));
+	print_facts(s);
+}
+
+static void json_facts(struct ctl_json *j, const struct ctl_status *s)
+{
+	unsigned int i;
+	u64 n;
+
+	for (i = 0; i < s->facts; i++) {
+		const struct ctl_fact *f = &s->fact[i];
+
+		/* An id of decimal digits alone is still a text. */
+		if (strcmp(f->key, "id") != 0 &&
+		    ctl_status_number(s, f->key, &n))
+			ctl_json_number(j, f->key, n);
+		else
+			ctl_json_string(j, f->key, f->value);
+	}
+}
+
+static void print_json(const struct ctl_place *p, const struct ctl_status *s)
+{
+	struct ctl_json j;
+	u64 created;
+
+	ctl_json_begin(&j, stdout);
+	ctl_json_string(&j, "mountpoint", p->mount.path);
+	ctl_json_string(&j, "device", p->dm.path);
+	ctl_json_string(&j, "underlying", p->dm.under);
+	ctl_json_string(&j, "state", ctl_state_name(s->state));
+	ctl_json_string(&j, "health", s->health);
+	ctl_json_number(&j, "block_size", s->block_size);
+	ctl_json_number(&j, "free_sectors", s->free_sectors);
+	ctl_json_number(&j, "free_bytes", s->free_sectors << BOW_SECTOR_SHIFT);
+	if (ctl_status_number(s, "created", &created))
+		ctl_json_number(&j, "age", age(created));
+	json_facts(&j, s);
+	ctl_json_end(&j);
+}
+
+static void print_none(void)
+{
+	struct ctl_json j;
+
+	ctl_json_begin(&j, stdout);
+	ctl_json_string(&j, "state", "none");
+	ctl_json_end(&j);
+}
+
+enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e)
+{
+	struct ctl_status s;
+	struct ctl_place p;
+	int err;
+
+	err = ctl_place_open(&p, o->place, e);
+	if (!err)
+		err = ctl_dm_status(&p.dm, &s, e);
+	if (!err && o->json)
+		print_json(&p, &s);
+	else if (!err && !o->quiet)
+		print(&p, &s);
+	else if (err == -ENODEV && o->json)
+		print_none();
+	ctl_place_close(&p);
+	return ctl_exit(err);
+}
