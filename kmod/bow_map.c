@@ -33,11 +33,6 @@ static u64 get(const u64 *plane, u32 word)
 	return plane ? plane[word] : 0;
 }
 
-static u32 weight(u64 word)
-{
-	return (u32)__builtin_popcountll(word);
-}
-
 static void add_free(struct bow_map *map, struct bow_leaf *leaf, u32 n)
 {
 	leaf->free += n;
@@ -66,7 +61,9 @@ void bow_map_free(struct bow_map *map)
 	if (!map->leaf)
 		return;
 	bow_map_clear(map);
+	bow_free(map->spare);
 	bow_free(map->leaf);
+	map->spare = NULL;
 	map->leaf = NULL;
 }
 
@@ -84,7 +81,15 @@ void bow_map_clear(struct bow_map *map)
 	map->cursor = 0;
 }
 
-int bow_map_add_free(struct bow_map *map, u64 first, u64 count, bool wait)
+static u64 *take_spare(struct bow_map *map)
+{
+	u64 *plane = map->spare;
+
+	map->spare = NULL;
+	return plane ? plane : bow_alloc_plane(false);
+}
+
+int bow_map_add_free(struct bow_map *map, u64 first, u64 count)
 {
 	if (first == 0 && count) {
 		first++;
@@ -95,13 +100,13 @@ int bow_map_add_free(struct bow_map *map, u64 first, u64 count, bool wait)
 		u64 fresh;
 
 		if (!s.leaf->was_free) {
-			s.leaf->was_free = bow_alloc_plane(wait);
+			s.leaf->was_free = take_spare(map);
 			if (!s.leaf->was_free)
 				return -ENOMEM;
 		}
 		fresh = s.mask & ~s.leaf->was_free[s.word];
 		s.leaf->was_free[s.word] |= fresh;
-		add_free(map, s.leaf, weight(fresh));
+		add_free(map, s.leaf, bow_weight(fresh));
 		first += s.count;
 		count -= s.count;
 		if (fresh && map->cursor < first)
@@ -118,7 +123,7 @@ void bow_map_remove_free(struct bow_map *map, u64 first, u64 count)
 
 		if (gone) {
 			s.leaf->was_free[s.word] &= ~gone;
-			sub_free(map, s.leaf, weight(gone));
+			sub_free(map, s.leaf, bow_weight(gone));
 		}
 		first += s.count;
 		count -= s.count;
@@ -177,7 +182,7 @@ void bow_map_disarm(struct bow_map *map)
 		leaf->pool = NULL;
 		leaf->free = 0;
 		for (w = 0; leaf->was_free && w < BOW_LEAF_WORDS; w++)
-			leaf->free += weight(leaf->was_free[w]);
+			leaf->free += bow_weight(leaf->was_free[w]);
 		map->free += leaf->free;
 	}
 	map->cursor = map->blocks;
@@ -228,7 +233,7 @@ void bow_map_take(struct bow_map *map, u64 first, u64 count)
 
 		if (taken) {
 			s.leaf->pool[s.word] &= ~taken;
-			sub_free(map, s.leaf, weight(taken));
+			sub_free(map, s.leaf, bow_weight(taken));
 		}
 		first += s.count;
 		count -= s.count;
@@ -295,7 +300,7 @@ void bow_map_unalloc(struct bow_map *map, u64 first, u64 count)
 
 		s.leaf->pool[s.word] |= s.mask;
 		s.leaf->copy[s.word] &= ~s.mask;
-		add_free(map, s.leaf, weight(s.mask));
+		add_free(map, s.leaf, bow_weight(s.mask));
 		first += s.count;
 		count -= s.count;
 	}
@@ -309,7 +314,7 @@ void bow_map_release(struct bow_map *map, u64 first, u64 count)
 			   get(s.leaf->was_free, s.word);
 
 		s.leaf->copy[s.word] &= ~s.mask;
-		map->held -= weight(held);
+		map->held -= bow_weight(held);
 		first += s.count;
 		count -= s.count;
 	}
@@ -327,7 +332,7 @@ u64 bow_map_return_begin(struct bow_map *map, u64 first, u64 count)
 		if (taken) {
 			s.leaf->pool[s.word] |= taken;
 			s.leaf->copy[s.word] |= taken;
-			returning += weight(taken);
+			returning += bow_weight(taken);
 		}
 		first += s.count;
 		count -= s.count;
@@ -344,7 +349,7 @@ void bow_map_return_end(struct bow_map *map, u64 first, u64 count)
 
 		if (back) {
 			s.leaf->copy[s.word] &= ~back;
-			add_free(map, s.leaf, weight(back));
+			add_free(map, s.leaf, bow_weight(back));
 			if (map->cursor < first + s.count)
 				map->cursor = first + s.count;
 		}

@@ -49,6 +49,7 @@ struct bow_map {
 	u64 free;		/* blocks FREE; before arming: was_free */
 	u64 held;		/* blocks HELD */
 	u64 cursor;		/* no block at or above it is FREE */
+	u64 *spare;		/* a zeroed plane for bow_map_add_free() */
 };
 
 enum bow_block_state {
@@ -67,11 +68,12 @@ void bow_map_free(struct bow_map *map);
 /* State 0.  Forget every free block. */
 void bow_map_clear(struct bow_map *map);
 /*
- * State 0.  Add or remove free blocks.  Adding may need memory: -ENOMEM, with
- * a part of the range added; @wait says whether the allocation may sleep.
- * Block 0 is never free.
+ * State 0.  Add or remove free blocks.  Adding needs a plane for each leaf that
+ * had none: map->spare if the caller has filled it, else memory that is there
+ * without sleeping.  -ENOMEM: a part of the range was added.  Block 0 is never
+ * free.
  */
-int bow_map_add_free(struct bow_map *map, u64 first, u64 count, bool wait);
+int bow_map_add_free(struct bow_map *map, u64 first, u64 count);
 void bow_map_remove_free(struct bow_map *map, u64 first, u64 count);
 
 /*

@@ -38,6 +38,12 @@ static inline void bow_free(void *p)
 	kvfree(p);
 }
 
+/* How many bits of a word are set. */
+static inline u32 bow_weight(u64 word)
+{
+	return hweight64(word);
+}
+
 /* Raw CRC-32 (0xEDB88320, reflected), no pre- or post-inversion. */
 static inline u32 bow_crc32(u32 seed, const void *data, size_t bytes)
 {
@@ -86,6 +92,11 @@ static inline void *bow_alloc_plane(bool wait)
 static inline void bow_free(void *p)
 {
 	free(p);
+}
+
+static inline u32 bow_weight(u64 word)
+{
+	return (u32)__builtin_popcountll(word);
 }
 
 /* lib/crc32.c: raw CRC-32 (0xEDB88320, reflected), no inversion. */

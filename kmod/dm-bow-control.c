@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm-bow-control.c - changes of state and of the set of free blocks
+ *
+ * Each is a request that the worker runs between batches, so that none races a
+ * batch or another.  Callers wait; they hold no lock.
+ */
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/timekeeping.h>
+
+#include "dm-bow.h"
+
+static int run_request(struct bow *bow, struct bow_request *rq)
+{
+	init_completion(&rq->done);
+	spin_lock(&bow->lock);
+	list_add_tail(&rq->list, &bow->requests);
+	spin_unlock(&bow->lock);
+	bow_kick(bow);
+	wait_for_completion(&rq->done);
+	return rq->result;
+}
+
+static void set_state(struct bow *bow, enum bow_state state)
+{
+	spin_lock(&bow->lock);
+	WRITE_ONCE(bow->state, state);
+	bow->shown = bow->core.n;
+	spin_unlock(&bow->lock);
+}
+
+/* ---- free ranges ---- */
+
+/* Give the map a plane in hand, so that it need not allocate under the lock. */
+static int fill_spare(struct bow *bow)
+{
+	u64 *plane;
+
+	if (bow->core.map.spare)
+		return 0;
+	plane = bow_alloc_plane(true);
+	if (!plane)
+		return -ENOMEM;
+	spin_lock(&bow->lock);
+	if (!bow->core.map.spare)
+		swap(bow->core.map.spare, plane);
+	spin_unlock(&bow->lock);
+	bow_free(plane);
+	return 0;
+}
+
+static int do_add_free(struct bow *bow, struct bow_request *rq)
+{
+	u32 round = (1u << bow->block_shift) - 1;
+	u64 first = (rq->first + round) >> bow->block_shift;
+	u64 end = min((rq->first + rq->count) >> bow->block_shift,
+		      bow_blocks(bow));
+	int r = 0;
+
+	if (bow->state != BOW_TRIM)
+		return -EBUSY;
+	while (first < end && !r) {
+		/* Up to the end of the leaf: that needs one plane at most. */
+		u64 n = min(end - first,
+			    BOW_LEAF_BLOCKS - first % BOW_LEAF_BLOCKS);
+
+		r = fill_spare(bow);
+		if (r)
+			break;
+		spin_lock(&bow->lock);
+		r = bow_map_add_free(&bow->core.map, first, n);
+		spin_unlock(&bow->lock);
+		first += n;
+	}
+	return r;
+}
+
+int bow_add_free(struct bow *bow, u64 first_sector, u64 sectors)
+{
+	struct bow_request rq = {
+		.run = do_add_free,
+		.first = first_sector,
+		.count = sectors,
+	};
+
+	if (first_sector > bow->sectors ||
+	    sectors > bow->sectors - first_sector)
+		return -ERANGE;
+	return run_request(bow, &rq);
+}
+
+static int do_clear_free(struct bow *bow, struct bow_request *rq)
+{
+	if (bow->state != BOW_TRIM)
+		return -EBUSY;
+	spin_lock(&bow->lock);
+	bow_map_clear(&bow->core.map);
+	spin_unlock(&bow->lock);
+	return 0;
+}
+
+int bow_clear_free(struct bow *bow)
+{
+	struct bow_request rq = { .run = do_clear_free };
+
+	return run_request(bow, &rq);
+}
+
+/* ---- memory that only a checkpoint needs ---- */
+
+void bow_free_buffers(struct bow *bow)
+{
+	unsigned int i;
+
+	for (i = 0; i < bow->buffer_pages; i++)
+		__free_page(bow->buffer[i]);
+	bow->buffer_pages = 0;
+	kvfree(bow->buffer);
+	bow->buffer = NULL;
+	kfree(bow->block0);
+	bow->block0 = NULL;
+}
+
+static int alloc_buffers(struct bow *bow)
+{
+	unsigned int pages = DIV_ROUND_UP(BOW_BATCH_BLOCKS * bow->bs,
+					  PAGE_SIZE);
+
+	bow->block0 = kzalloc(bow->bs, GFP_KERNEL);
+	bow->buffer = kvcalloc(pages, sizeof(*bow->buffer), GFP_KERNEL);
+	if (!bow->block0 || !bow->buffer)
+		goto out_free;
+	while (bow->buffer_pages < pages) {
+		struct page *page = alloc_page(GFP_KERNEL);
+
+		if (!page)
+			goto out_free;
+		bow->buffer[bow->buffer_pages++] = page;
+	}
+	return 0;
+
+out_free:
+	bow_free_buffers(bow);
+	return -ENOMEM;
+}
+
+/* ---- 0 to 1 ---- */
+
+/*
+ * A write of the activation failed.  Give block 0 back; if that fails too,
+ * nobody knows what the disk holds, and writing on would make it worse.
+ */
+static void undo_activation(struct bow *bow)
+{
+	struct bow_write_list list;
+
+	bow_core_deactivate(&bow->core, bow->block0, &list);
+	if (bow_run_writes(bow, list.w, list.count)) {
+		DMERR("%s: block 0 could not be given back", bow->dev->name);
+		spin_lock(&bow->lock);
+		bow->failed = true;
+		spin_unlock(&bow->lock);
+	}
+	bow_core_reset(&bow->core);
+}
+
+/* Nothing is in flight, and nothing can start. */
+static int activate(struct bow *bow)
+{
+	struct bow_core_params p;
+	struct bow_write_list list;
+	int r;
+
+	r = bow_io(bow, REQ_OP_READ | REQ_SYNC, 0, bow->block0, bow->bs);
+	if (r)
+		return r;
+	get_random_bytes(p.id, sizeof(p.id));
+	p.created = ktime_get_real_seconds();
+	r = bow_core_activate(&bow->core, &p, bow->block0, &list);
+	if (r)
+		return r;
+	r = bow_run_writes(bow, list.w, list.count);
+	if (r) {
+		undo_activation(bow);
+		return r;
+	}
+	spin_lock(&bow->lock);
+	memcpy(bow->id, p.id, sizeof(bow->id));
+	bow->created = p.created;
+	bow->full = false;
+	bow->errors = 0;
+	spin_unlock(&bow->lock);
+	set_state(bow, BOW_CHECKPOINT);
+	return 0;
+}
+
+static int do_checkpoint(struct bow *bow, struct bow_request *rq)
+{
+	unsigned int noio;
+	int r;
+
+	if (bow->state != BOW_TRIM)
+		return -EBUSY;
+	if (bow->failed)
+		return -EIO;
+	/*
+	 * The filesystem above may be frozen, and reclaim must not wait for it
+	 * nor for this device.
+	 */
+	noio = memalloc_noio_save();
+	r = alloc_buffers(bow);
+	if (r)
+		goto out_restore;
+	reinit_completion(&bow->drained);
+	percpu_ref_kill(&bow->passing);
+	wait_for_completion(&bow->drained);
+	r = activate(bow);
+	percpu_ref_reinit(&bow->passing);
+	if (r)
+		bow_free_buffers(bow);
+out_restore:
+	memalloc_noio_restore(noio);
+	return r;
+}
+
+int bow_checkpoint(struct bow *bow)
+{
+	struct bow_request rq = { .run = do_checkpoint };
+
+	return run_request(bow, &rq);
+}
+
+/* ---- 1 to 2, 2 to 0 ---- */
+
+static int do_commit(struct bow *bow, struct bow_request *rq)
+{
+	struct bow_write_list list;
+	int r;
+
+	if (bow->state != BOW_CHECKPOINT)
+		return -EBUSY;
+	/* The worker sends what goes to block 0, and it is here. */
+	bow_wait_block0(bow);
+	r = bow_io(bow, REQ_OP_READ | REQ_SYNC,
+		   bow_sector(bow, bow->core.live0), bow->block0, bow->bs);
+	if (r)
+		return r;
+	bow_core_commit(&bow->core, bow->block0, &list);
+	r = bow_run_writes(bow, list.w, list.count);
+	if (r) {
+		/*
+		 * The commit may or may not be on the disk.  Nothing may be
+		 * logged after it, nor block 0 changed; it can be tried again.
+		 */
+		spin_lock(&bow->lock);
+		bow->failed = true;
+		spin_unlock(&bow->lock);
+		return r;
+	}
+	spin_lock(&bow->lock);
+	bow->failed = false;
+	spin_unlock(&bow->lock);
+	set_state(bow, BOW_COMMITTED);
+	bow_finish_discards(bow);
+	bow_core_reset(&bow->core);
+	bow_free_buffers(bow);
+	return 0;
+}
+
+int bow_commit(struct bow *bow)
+{
+	struct bow_request rq = { .run = do_commit };
+
+	return run_request(bow, &rq);
+}
+
+static int do_restart(struct bow *bow, struct bow_request *rq)
+{
+	if (bow->state != BOW_COMMITTED)
+		return -EBUSY;
+	set_state(bow, BOW_TRIM);
+	return 0;
+}
+
+int bow_restart(struct bow *bow)
+{
+	struct bow_request rq = { .run = do_restart };
+
+	return run_request(bow, &rq);
+}
+
+int bow_set_state(struct bow *bow, unsigned int state)
+{
+	switch (state) {
+	case BOW_TRIM:
+		return bow_restart(bow);
+	case BOW_CHECKPOINT:
+		return bow_checkpoint(bow);
+	case BOW_COMMITTED:
+		return bow_commit(bow);
+	default:
+		return -EINVAL;
+	}
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm-bow-io.c - our own reads and writes of the device below
+ *
+ * All are issued by the worker, which waits for them holding no lock.
+ */
+#include "dm-bow.h"
+
+/* A set of bios in flight; the first error of any is kept. */
+struct bow_flight {
+	atomic_t left;
+	blk_status_t status;
+	struct completion done;
+};
+
+static void flight_start(struct bow_flight *flight)
+{
+	/* One for the submitter, so that it cannot complete too early. */
+	atomic_set(&flight->left, 1);
+	flight->status = BLK_STS_OK;
+	init_completion(&flight->done);
+}
+
+static void flight_drop(struct bow_flight *flight)
+{
+	if (atomic_dec_and_test(&flight->left))
+		complete(&flight->done);
+}
+
+static int flight_wait(struct bow_flight *flight)
+{
+	flight_drop(flight);
+	wait_for_completion_io(&flight->done);
+	return blk_status_to_errno(READ_ONCE(flight->status));
+}
+
+static void flight_end_io(struct bio *bio)
+{
+	struct bow_flight *flight = bio->bi_private;
+
+	if (bio->bi_status)
+		WRITE_ONCE(flight->status, bio->bi_status);
+	bio_put(bio);
+	flight_drop(flight);
+}
+
+static struct bio *new_bio(struct bow *bow, struct bow_flight *flight,
+			   blk_opf_t opf, u64 sector, unsigned int pages)
+{
+	struct bio *bio = bio_alloc_bioset(bow->dev->bdev, pages, opf, GFP_NOIO,
+					   &bow->bios);
+
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_private = flight;
+	bio->bi_end_io = flight_end_io;
+	atomic_inc(&flight->left);
+	return bio;
+}
+
+/* The page that holds a kernel address, kmalloc'ed or vmalloc'ed. */
+static struct page *page_of(const void *p)
+{
+	return is_vmalloc_addr(p) ? vmalloc_to_page(p) : virt_to_page(p);
+}
+
+int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes)
+{
+	unsigned int pages = DIV_ROUND_UP(offset_in_page(data) + bytes,
+					  PAGE_SIZE);
+	struct bow_flight flight;
+	struct bio *bio;
+
+	flight_start(&flight);
+	bio = new_bio(bow, &flight, opf, sector, pages);
+	while (bytes) {
+		u32 n = min_t(u32, bytes, PAGE_SIZE - offset_in_page(data));
+
+		__bio_add_page(bio, page_of(data), n, offset_in_page(data));
+		data += n;
+		bytes -= n;
+	}
+	submit_bio_noacct(bio);
+	return flight_wait(&flight);
+}
+
+int bow_run_writes(struct bow *bow, const struct bow_write *w,
+		   unsigned int count)
+{
+	for (; count; w++, count--) {
+		blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_META;
+		int r;
+
+		if (w->preflush)
+			opf |= REQ_PREFLUSH;
+		if (w->fua)
+			opf |= REQ_FUA;
+		r = bow_io(bow, opf, w->sector, (void *)w->data, w->bytes);
+		if (r) {
+			DMERR("%s: write of %u bytes at sector %llu failed: %d",
+			      bow->dev->name, w->bytes, w->sector, r);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* Read or write the part of the buffer that belongs to a copy. */
+static void submit_copy(struct bow *bow, struct bow_flight *flight,
+			blk_opf_t opf, u64 sector, const struct bow_copy *c)
+{
+	size_t offset = (size_t)c->offset * bow->bs;
+	size_t bytes = (size_t)c->blocks * bow->bs;
+	unsigned int pages = DIV_ROUND_UP(offset_in_page(offset) + bytes,
+					  PAGE_SIZE);
+	struct bio *bio = new_bio(bow, flight, opf, sector, pages);
+
+	while (bytes) {
+		u32 n = min_t(size_t, bytes, PAGE_SIZE - offset_in_page(offset));
+
+		__bio_add_page(bio, bow->buffer[offset >> PAGE_SHIFT], n,
+			       offset_in_page(offset));
+		offset += n;
+		bytes -= n;
+	}
+	submit_bio_noacct(bio);
+}
+
+static void checksum_copy(struct bow *bow, struct bow_copy *c)
+{
+	size_t offset = (size_t)c->offset * bow->bs;
+	size_t bytes = (size_t)c->blocks * bow->bs;
+	u32 crc = bow_copy_seed(c);
+
+	while (bytes) {
+		u32 n = min_t(size_t, bytes, PAGE_SIZE - offset_in_page(offset));
+
+		crc = bow_crc32(crc,
+				page_address(bow->buffer[offset >> PAGE_SHIFT]) +
+					offset_in_page(offset), n);
+		offset += n;
+		bytes -= n;
+	}
+	c->checksum = crc;
+}
+
+int bow_read_copies(struct bow *bow, struct bow_batch *batch)
+{
+	struct bow_flight flight;
+	unsigned int i;
+	int r;
+
+	flight_start(&flight);
+	for (i = 0; i < batch->copies; i++)
+		submit_copy(bow, &flight, REQ_OP_READ | REQ_SYNC,
+			    bow_sector(bow, batch->copy[i].src),
+			    &batch->copy[i]);
+	r = flight_wait(&flight);
+	for (i = 0; i < batch->copies && !r; i++)
+		checksum_copy(bow, &batch->copy[i]);
+	return r;
+}
+
+int bow_write_copies(struct bow *bow, struct bow_batch *batch)
+{
+	struct bow_flight flight;
+	unsigned int i;
+
+	flight_start(&flight);
+	for (i = 0; i < batch->copies; i++)
+		submit_copy(bow, &flight, REQ_OP_WRITE | REQ_SYNC,
+			    bow_sector(bow, batch->copy[i].dst),
+			    &batch->copy[i]);
+	return flight_wait(&flight);
+}

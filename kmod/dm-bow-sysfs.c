@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm-bow-sysfs.c - /sys/block/dm-N/bow: state and free, as in the RFC of 2018
+ *
+ * The directory exists from the first resume to the suspend before removal, so
+ * that a new table for the same device finds the name unused.  Removal waits
+ * until the last reader has gone.
+ */
+#include <linux/sysfs.h>
+
+#include "dm-bow.h"
+
+struct bow_attribute {
+	struct attribute attr;
+	ssize_t (*show)(struct bow *bow, char *buf);
+	ssize_t (*store)(struct bow *bow, const char *buf, size_t count);
+};
+
+static ssize_t state_show(struct bow *bow, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(bow->state));
+}
+
+static ssize_t state_store(struct bow *bow, const char *buf, size_t count)
+{
+	unsigned int state;
+	int r = kstrtouint(buf, 10, &state);
+
+	if (!r)
+		r = bow_set_state(bow, state);
+	return r ? r : count;
+}
+
+/* Sectors that a backup could still use. */
+static ssize_t free_show(struct bow *bow, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  bow_sector(bow, READ_ONCE(bow->core.map.free)));
+}
+
+static struct bow_attribute state_attr = {
+	.attr = { .name = "state", .mode = 0600 },
+	.show = state_show,
+	.store = state_store,
+};
+
+static struct bow_attribute free_attr = {
+	.attr = { .name = "free", .mode = 0444 },
+	.show = free_show,
+};
+
+static struct attribute *bow_attrs[] = {
+	&state_attr.attr,
+	&free_attr.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(bow);
+
+static struct bow *to_bow(struct kobject *kobj)
+{
+	return container_of(kobj, struct bow, kobj);
+}
+
+static ssize_t bow_attr_show(struct kobject *kobj, struct attribute *attr,
+			     char *buf)
+{
+	struct bow_attribute *a = container_of(attr, struct bow_attribute,
+					       attr);
+
+	return a->show ? a->show(to_bow(kobj), buf) : -EIO;
+}
+
+static ssize_t bow_attr_store(struct kobject *kobj, struct attribute *attr,
+			      const char *buf, size_t count)
+{
+	struct bow_attribute *a = container_of(attr, struct bow_attribute,
+					       attr);
+
+	return a->store ? a->store(to_bow(kobj), buf, count) : -EIO;
+}
+
+static const struct sysfs_ops bow_sysfs_ops = {
+	.show = bow_attr_show,
+	.store = bow_attr_store,
+};
+
+static void bow_kobj_release(struct kobject *kobj)
+{
+	complete(&to_bow(kobj)->kobj_released);
+}
+
+static struct kobj_type bow_ktype = {
+	.release = bow_kobj_release,
+	.sysfs_ops = &bow_sysfs_ops,
+	.default_groups = bow_groups,
+};
+
+int bow_sysfs_add(struct bow *bow)
+{
+	struct gendisk *disk = dm_disk(dm_table_get_md(bow->ti->table));
+	int r;
+
+	if (bow->kobj_added)
+		return 0;
+	memset(&bow->kobj, 0, sizeof(bow->kobj));
+	init_completion(&bow->kobj_released);
+	r = kobject_init_and_add(&bow->kobj, &bow_ktype,
+				 &disk_to_dev(disk)->kobj, "bow");
+	if (r) {
+		kobject_put(&bow->kobj);
+		wait_for_completion(&bow->kobj_released);
+		return r;
+	}
+	bow->kobj_added = true;
+	return 0;
+}
+
+void bow_sysfs_remove(struct bow *bow)
+{
+	if (!bow->kobj_added)
+		return;
+	bow->kobj_added = false;
+	kobject_del(&bow->kobj);
+	kobject_put(&bow->kobj);
+	wait_for_completion(&bow->kobj_released);
+}

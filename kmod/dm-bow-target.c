@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm-bow-target.c - "backup on write": a checkpoint of the device below in its
+ * filesystem's free space
+ *
+ * What this target promises, and the log that it writes, are described in
+ * docs/design.md and docs/format.md of the bow project.
+ */
+#include <linux/module.h>
+
+#include "dm-bow.h"
+
+/* ---- map, end_io ---- */
+
+static int bow_map(struct dm_target *ti, struct bio *bio)
+{
+	struct bow *bow = ti->private;
+
+	bow_bio(bio)->track = BOW_TRACK_NONE;
+	bio_set_dev(bio, bow->dev->bdev);
+	/*
+	 * A flush covers writes that have completed; one that waits for its
+	 * backup has not.
+	 */
+	if (!bio_sectors(bio))
+		return DM_MAPIO_REMAPPED;
+	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
+	return bow_route(bow, bio);
+}
+
+static int bow_end_io(struct dm_target *ti, struct bio *bio,
+		      blk_status_t *error)
+{
+	bow_untrack(ti->private, bow_bio(bio));
+	return DM_ENDIO_DONE;
+}
+
+/* ---- status ---- */
+
+static const char *const state_names[] = { "trim", "checkpoint", "committed" };
+
+static const char *health(const struct bow *bow)
+{
+	if (bow->failed)
+		return "failed";
+	return bow->full ? "full" : "ok";
+}
+
+/*
+ * INFO: STATE HEALTH BLOCK_SIZE FREE_SECTORS KEY:VALUE...
+ *   STATE   trim | checkpoint | committed
+ *   HEALTH  ok | full (a write was refused for lack of space) |
+ *           failed (the log cannot be written any more)
+ */
+static unsigned int emit_info(struct bow *bow, char *result,
+			      unsigned int maxlen)
+{
+	unsigned int sz = 0;
+	const struct bow_counters *n = &bow->shown;
+
+	spin_lock(&bow->lock);
+	DMEMIT("%s %s %u %llu", state_names[bow->state], health(bow), bow->bs,
+	       bow_sector(bow, bow->core.map.free));
+	if (bow->state == BOW_CHECKPOINT)
+		DMEMIT(" id:%16phN created:%llu log_blocks:%u", bow->id,
+		       bow->created,
+		       le32_to_cpu(bow_core_header(&bow->core)->sequence) + 1);
+	DMEMIT(" held_sectors:%llu entries:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu log_writes:%llu errors:%llu",
+	       bow_sector(bow, bow->core.map.held), n->entries, n->copies,
+	       bow_sector(bow, n->copied_blocks), bow_sector(bow, n->moved),
+	       n->batches, n->log_writes, bow->errors);
+	spin_unlock(&bow->lock);
+	return sz;
+}
+
+static void bow_status(struct dm_target *ti, status_type_t type,
+		       unsigned int status_flags, char *result,
+		       unsigned int maxlen)
+{
+	struct bow *bow = ti->private;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		emit_info(bow, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s 1 block_size:%u", bow->dev->name, bow->bs);
+		break;
+	case STATUSTYPE_IMA:
+		DMEMIT_TARGET_NAME_VERSION(ti->type);
+		DMEMIT(",device_name=%s,block_size=%u;", bow->dev->name,
+		       bow->bs);
+		break;
+	}
+}
+
+/* ---- constructor, destructor ---- */
+
+/* block_size:N, in bytes */
+static int parse_block_size(struct bow *bow, const char *value)
+{
+	u32 bs;
+
+	if (kstrtou32(value, 10, &bs) || !bow_block_size_ok(bs)) {
+		bow->ti->error = "block_size must be 512, 1024, 2048 or 4096";
+		return -EINVAL;
+	}
+	bow->bs = bs;
+	return 0;
+}
+
+/* on_full:error is the only policy of this version. */
+static int parse_on_full(struct bow *bow, const char *value)
+{
+	if (!strcmp(value, "error"))
+		return 0;
+	bow->ti->error = "on_full must be error";
+	return -EINVAL;
+}
+
+static int parse_options(struct bow *bow, struct dm_arg_set *as)
+{
+	static const struct dm_arg args[] = {
+		{ 0, 2, "Invalid number of options" },
+	};
+	unsigned int argc;
+	int r;
+
+	if (!as->argc)
+		return 0;
+	r = dm_read_arg_group(args, as, &argc, &bow->ti->error);
+	while (!r && argc--) {
+		const char *arg = dm_shift_arg(as);
+
+		if (!strncmp(arg, "block_size:", 11)) {
+			r = parse_block_size(bow, arg + 11);
+		} else if (!strncmp(arg, "on_full:", 8)) {
+			r = parse_on_full(bow, arg + 8);
+		} else {
+			bow->ti->error = "Unknown option";
+			r = -EINVAL;
+		}
+	}
+	if (!r && as->argc) {
+		bow->ti->error = "Trailing arguments";
+		r = -EINVAL;
+	}
+	return r;
+}
+
+static int check_device(struct bow *bow)
+{
+	struct dm_target *ti = bow->ti;
+
+	if (bdev_is_zoned(bow->dev->bdev)) {
+		ti->error = "Zoned devices are not supported";
+		return -EINVAL;
+	}
+	if (bdev_logical_block_size(bow->dev->bdev) > bow->bs) {
+		ti->error = "block_size is below the device's logical block size";
+		return -EINVAL;
+	}
+	if (ti->begin) {
+		ti->error = "The target must be the whole of its device";
+		return -EINVAL;
+	}
+	if (ti->len < 16 * (bow->bs >> SECTOR_SHIFT)) {
+		ti->error = "The device is too small";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * A log in block 0 means that a checkpoint has not been decided: passing I/O
+ * to such a device would destroy it.  0, -EBUSY (*error set) or an I/O error.
+ */
+static int refuse_log(struct bow *bow, char **error)
+{
+	u8 *block0 = kzalloc(bow->bs, GFP_NOIO);
+	u32 magic;
+	int r;
+
+	if (!block0)
+		return -ENOMEM;
+	r = bow_io(bow, REQ_OP_READ, 0, block0, bow->bs);
+	magic = bow_get_le32(block0);
+	kfree(block0);
+	if (r) {
+		*error = "Block 0 cannot be read";
+		return r;
+	}
+	if (magic == BOW_MAGIC_LOG || magic == BOW_MAGIC_RESTORING ||
+	    magic == BOW_MAGIC_FINISHING) {
+		*error = "The device holds an undecided checkpoint; run bow-restore";
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static void bow_set_features(struct dm_target *ti)
+{
+	ti->num_flush_bios = 1;
+	ti->num_discard_bios = 1;
+	ti->num_write_zeroes_bios = 1;
+	/* FITRIM must work on any disk: that is how free space is learnt. */
+	ti->discards_supported = true;
+	ti->per_io_data_size = sizeof(struct bow_bio);
+}
+
+/*
+ * Construct: <device> [<number of options> <option>...]
+ *   device             what holds the filesystem
+ *   block_size:<bytes> block size of the log, default 4096
+ *   on_full:error      writes that need a backup fail when no block is free
+ */
+static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct dm_arg_set as = { .argc = argc, .argv = argv };
+	struct bow *bow;
+	int r;
+
+	if (!argc) {
+		ti->error = "A device is needed";
+		return -EINVAL;
+	}
+	bow = kzalloc(sizeof(*bow), GFP_KERNEL);
+	if (!bow) {
+		ti->error = "Cannot allocate the context";
+		return -ENOMEM;
+	}
+	bow->ti = ti;
+	bow->bs = BOW_BLOCK_SIZE_MAX;
+	bow->sectors = ti->len;
+	r = dm_get_device(ti, dm_shift_arg(&as), dm_table_get_mode(ti->table),
+			  &bow->dev);
+	if (r) {
+		ti->error = "Device lookup failed";
+		goto out_context;
+	}
+	r = parse_options(bow, &as);
+	if (!r)
+		r = check_device(bow);
+	if (r)
+		goto out_device;
+	bow->block_shift = ilog2(bow->bs) - SECTOR_SHIFT;
+	r = bow_engine_init(bow);
+	if (r) {
+		ti->error = "Cannot allocate the engine";
+		goto out_device;
+	}
+	r = bow_core_init(&bow->core, bow->sectors, bow->bs,
+			  bdev_logical_block_size(bow->dev->bdev));
+	if (r) {
+		ti->error = "Cannot allocate the block map";
+		goto out_engine;
+	}
+	r = refuse_log(bow, &ti->error);
+	if (r)
+		goto out_core;
+	bow_set_features(ti);
+	ti->private = bow;
+	return 0;
+
+out_core:
+	bow_core_exit(&bow->core);
+out_engine:
+	bow_engine_exit(bow);
+out_device:
+	dm_put_device(ti, bow->dev);
+out_context:
+	kfree(bow);
+	return r;
+}
+
+static void bow_dtr(struct dm_target *ti)
+{
+	struct bow *bow = ti->private;
+
+	bow_sysfs_remove(bow);
+	bow_engine_exit(bow);
+	bow_free_buffers(bow);
+	bow_core_exit(&bow->core);
+	dm_put_device(ti, bow->dev);
+	kfree(bow);
+}
+
+/* ---- suspend, resume ---- */
+
+static void bow_postsuspend(struct dm_target *ti)
+{
+	struct bow *bow = ti->private;
+
+	bow_sysfs_remove(bow);
+	flush_workqueue(bow->wq);
+}
+
+/*
+ * A table may be loaded long before it goes live, and the one that it replaces
+ * may have taken a checkpoint meanwhile: look again, once.
+ */
+static int bow_preresume(struct dm_target *ti)
+{
+	struct bow *bow = ti->private;
+	char *error = "";
+	int r;
+
+	if (!bow->checked) {
+		r = refuse_log(bow, &error);
+		if (r) {
+			DMERR("%s: %s", bow->dev->name, error);
+			return r;
+		}
+		bow->checked = true;
+	}
+	return bow_sysfs_add(bow);
+}
+
+/* ---- what lies below ---- */
+
+static int bow_prepare_ioctl(struct dm_target *ti, struct block_device **bdev)
+{
+	struct bow *bow = ti->private;
+
+	*bdev = bow->dev->bdev;
+	/* Not to be passed on when the target is only a part of the device. */
+	return ti->len != bdev_nr_sectors(bow->dev->bdev);
+}
+
+static int bow_iterate_devices(struct dm_target *ti,
+			       iterate_devices_callout_fn fn, void *data)
+{
+	struct bow *bow = ti->private;
+
+	return fn(ti, bow->dev, 0, ti->len, data);
+}
+
+static void bow_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct bow *bow = ti->private;
+
+	/*
+	 * The logical block size stays that of the disk.  Where the disk takes
+	 * no discards we do: they say what is free.
+	 */
+	if (!limits->max_discard_sectors) {
+		limits->max_discard_sectors = UINT_MAX;
+		limits->max_hw_discard_sectors = UINT_MAX;
+		limits->discard_granularity = bow->bs;
+	}
+}
+
+/* ---- messages ---- */
+
+/* free START LENGTH [START LENGTH]... (sectors) */
+static int message_free(struct bow *bow, unsigned int argc, char **argv)
+{
+	unsigned int i;
+
+	if (argc < 3 || argc % 2 == 0)
+		return -EINVAL;
+	for (i = 1; i < argc; i += 2) {
+		u64 start, length;
+		int r;
+
+		if (kstrtou64(argv[i], 10, &start) ||
+		    kstrtou64(argv[i + 1], 10, &length))
+			return -EINVAL;
+		r = bow_add_free(bow, start, length);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
+		       char *result, unsigned int maxlen)
+{
+	struct bow *bow = ti->private;
+
+	if (!strcasecmp(argv[0], "free"))
+		return message_free(bow, argc, argv);
+	if (argc != 1)
+		return -EINVAL;
+	if (!strcasecmp(argv[0], "clear"))
+		return bow_clear_free(bow);
+	if (!strcasecmp(argv[0], "checkpoint"))
+		return bow_checkpoint(bow);
+	if (!strcasecmp(argv[0], "commit"))
+		return bow_commit(bow);
+	if (!strcasecmp(argv[0], "restart"))
+		return bow_restart(bow);
+	return -EINVAL;
+}
+
+static struct target_type bow_target = {
+	.name = "bow",
+	.version = { 1, 1, 0 },
+	.features = DM_TARGET_SINGLETON | DM_TARGET_ALWAYS_WRITEABLE,
+	.module = THIS_MODULE,
+	.ctr = bow_ctr,
+	.dtr = bow_dtr,
+	.map = bow_map,
+	.end_io = bow_end_io,
+	.status = bow_status,
+	.message = bow_message,
+	.postsuspend = bow_postsuspend,
+	.preresume = bow_preresume,
+	.prepare_ioctl = bow_prepare_ioctl,
+	.iterate_devices = bow_iterate_devices,
+	.io_hints = bow_io_hints,
+};
+
+static int __init dm_bow_init(void)
+{
+	int r = dm_register_target(&bow_target);
+
+	if (r)
+		DMERR("register failed: %d", r);
+	return r;
+}
+
+static void __exit dm_bow_exit(void)
+{
+	dm_unregister_target(&bow_target);
+}
+
+module_init(dm_bow_init);
+module_exit(dm_bow_exit);
+
+MODULE_DESCRIPTION("device-mapper target that backs up blocks before they are overwritten");
+MODULE_LICENSE("GPL");

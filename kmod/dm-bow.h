@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dm-bow.h - what the files of the device-mapper target share
+ *
+ *   dm-bow-target.c   the calls of device-mapper: table, map, status, message
+ *   dm-bow-engine.c   writes that need a backup: batches, one worker
+ *   dm-bow-control.c  state changes and free ranges, run by the same worker
+ *   dm-bow-io.c       our own reads and writes of the device below
+ *   dm-bow-sysfs.c    /sys/block/dm-N/bow
+ *
+ * Everything that changes the log or sleeps is done by one work item, so there
+ * is no lock to hold across I/O.  bow->lock is a spinlock for the block map,
+ * the state and the queues.
+ */
+#ifndef DM_BOW_H
+#define DM_BOW_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/device-mapper.h>
+#include <linux/kobject.h>
+#include <linux/percpu-refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "bow_core.h"
+
+#define DM_MSG_PREFIX "bow"
+
+enum bow_state {
+	BOW_TRIM = 0,		/* collects free ranges; I/O passes */
+	BOW_CHECKPOINT = 1,	/* backs up before it overwrites */
+	BOW_COMMITTED = 2,	/* I/O passes */
+};
+
+struct bow {
+	struct dm_target *ti;
+	struct dm_dev *dev;
+	u32 bs;			/* bytes */
+	u32 block_shift;	/* sectors to blocks */
+	u64 sectors;		/* of the target */
+	bool checked;		/* block 0 was seen to hold no log */
+
+	/*
+	 * Guards core.map, state, failed, full, queues, generations and what
+	 * status shows.  core's other parts belong to the worker.
+	 */
+	spinlock_t lock;
+	enum bow_state state;
+	bool failed;		/* a log write failed: no further one, ever */
+	bool full;		/* a write was refused for lack of space */
+	u64 errors;		/* writes refused because of an I/O error */
+	struct bow_core core;
+	struct bow_counters shown;
+	u8 id[16];
+	u64 created;
+
+	/* Work for the worker. */
+	struct workqueue_struct *wq;
+	struct work_struct work;
+	struct bio_list pending;	/* bios that it must look at */
+	struct list_head requests;	/* struct bow_request */
+
+	/*
+	 * Bios that pass straight through hold a reference, so that a checkpoint
+	 * can wait until all that began before it are done.
+	 */
+	struct percpu_ref passing;
+	struct completion drained;
+
+	/* Bios to the live copy of block 0 that the worker has sent. */
+	atomic_t block0_inflight;
+	wait_queue_head_t block0_wait;
+
+	/*
+	 * Discarded blocks go back to the pool when every write that was mapped
+	 * before is done: writes count under the generation in which they were
+	 * mapped, and the discards wait until the old one is empty.
+	 */
+	unsigned int generation;
+	atomic_t writers[2];
+	struct bio_list returning;	/* waiting for the old generation */
+	struct bio_list returning_next;
+
+	/* The worker's own. */
+	struct bio_set bios;
+	struct page **buffer;		/* BOW_BATCH_BLOCKS blocks */
+	unsigned int buffer_pages;
+	u8 *block0;			/* bs bytes */
+	struct bow_batch batch;
+	struct bow_log_writes log_writes;
+
+	/* sysfs */
+	bool kobj_added;
+	struct kobject kobj;
+	struct completion kobj_released;
+};
+
+/* What our end_io must do for a bio. */
+enum bow_track {
+	BOW_TRACK_NONE = 0,
+	BOW_TRACK_PASSING = 1,		/* holds bow->passing */
+	BOW_TRACK_BLOCK0 = 2,		/* counts in block0_inflight */
+	BOW_TRACK_WRITER = 4,		/* counts in writers[generation] */
+};
+
+struct bow_bio {
+	u8 track;			/* enum bow_track, ored */
+	u8 generation;
+};
+
+static inline struct bow_bio *bow_bio(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct bow_bio));
+}
+
+static inline u64 bow_blocks(const struct bow *bow)
+{
+	return bow->core.map.blocks;
+}
+
+static inline u64 bow_sector(const struct bow *bow, u64 block)
+{
+	return block << bow->block_shift;
+}
+
+/* The blocks that a bio touches, rounded outwards. */
+static inline u64 bow_bio_first(const struct bow *bow, const struct bio *bio)
+{
+	return bio->bi_iter.bi_sector >> bow->block_shift;
+}
+
+static inline u64 bow_bio_count(const struct bow *bow, const struct bio *bio)
+{
+	return ((bio_end_sector(bio) - 1) >> bow->block_shift) -
+	       bow_bio_first(bow, bio) + 1;
+}
+
+static inline bool bow_in_block0(const struct bow *bow, const struct bio *bio)
+{
+	return bio_sectors(bio) &&
+	       bio->bi_iter.bi_sector < (1u << bow->block_shift);
+}
+
+/* A change of state or of the free set; the worker runs it. */
+struct bow_request {
+	struct list_head list;
+	struct completion done;
+	int (*run)(struct bow *bow, struct bow_request *rq);
+	int result;			/* 0 or -errno */
+	u64 first, count;		/* sectors, for bow_request_free */
+};
+
+/* dm-bow-engine.c */
+int bow_engine_init(struct bow *bow);
+void bow_engine_exit(struct bow *bow);
+void bow_queue_bio(struct bow *bow, struct bio *bio);
+void bow_kick(struct bow *bow);
+/* Route a bio that was mapped: DM_MAPIO_REMAPPED or DM_MAPIO_SUBMITTED. */
+int bow_route(struct bow *bow, struct bio *bio);
+/* Undo what bow_route() counted; called when a bio completes. */
+void bow_untrack(struct bow *bow, struct bow_bio *bb);
+void bow_finish_discards(struct bow *bow);
+void bow_wait_block0(struct bow *bow);
+
+/* dm-bow-control.c: these wait for the worker; 0 or -errno. */
+int bow_checkpoint(struct bow *bow);
+int bow_commit(struct bow *bow);
+int bow_restart(struct bow *bow);
+int bow_clear_free(struct bow *bow);
+int bow_add_free(struct bow *bow, u64 first_sector, u64 sectors);
+int bow_set_state(struct bow *bow, unsigned int state);
+void bow_free_buffers(struct bow *bow);
+
+/* dm-bow-io.c: synchronous; 0 or -errno. */
+int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes);
+int bow_run_writes(struct bow *bow, const struct bow_write *w,
+		   unsigned int count);
+/* All copies of the batch: read and checksum, then write. */
+int bow_read_copies(struct bow *bow, struct bow_batch *batch);
+int bow_write_copies(struct bow *bow, struct bow_batch *batch);
+
+/* dm-bow-sysfs.c */
+int bow_sysfs_add(struct bow *bow);
+void bow_sysfs_remove(struct bow *bow);
+
+#endif /* DM_BOW_H */
