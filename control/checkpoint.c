@@ -167,7 +167,7 @@ static int hand_over(struct checkpoint *c)
 /* What is done while frozen. */
 static int begin_checkpoint(struct checkpoint *c)
 {
-	struct ctl_error unused;
+	struct ctl_error unused = { "" };
 	int err = hand_over(c);
 
 	/* Thawed meanwhile, blocks handed over as free may be in use. */
@@ -198,7 +198,7 @@ static int prepare(struct checkpoint *c, const char *name)
 /* Freeze, do it, thaw: a failed thaw counts more than all else. */
 static int frozen_part(struct checkpoint *c)
 {
-	struct ctl_error thaw;
+	struct ctl_error thaw = { "" };
 	int err, thaw_err;
 
 	err = ctl_freeze_prepare(&c->freeze, c->place.mount_fd,
@@ -262,7 +262,7 @@ static void report(const struct checkpoint *c, const struct ctl_options *o)
 enum bow_exit ctl_checkpoint(const struct ctl_options *o, struct ctl_error *e)
 {
 	static struct checkpoint c;
-	struct ctl_error unused;
+	struct ctl_error unused = { "" };
 	int err;
 
 	c.e = e;

@@ -82,7 +82,7 @@ static void overrun(int sock, int mount_fd, pid_t parent)
 
 static void guard(int sock, int mount_fd, unsigned int limit_ms, pid_t parent)
 {
-	struct ctl_error unused;
+	struct ctl_error unused = { "" };
 	sigset_t all;
 	int heard;
 

@@ -19,10 +19,11 @@ static int find_device(dev_t *dev, const char *name, struct ctl_error *e)
 	struct stat st;
 
 	if (stat(name, &st)) {
+		int err = -errno;
+
 		snprintf(path, sizeof(path), "/dev/mapper/%s", name);
 		if (strchr(name, '/') || stat(path, &st))
-			return ctl_fail(e, -ENOENT, "%s: %s", name,
-					strerror(ENOENT));
+			return ctl_fail(e, err, "%s", strerror(-err));
 	}
 	if (S_ISBLK(st.st_mode)) {
 		*dev = st.st_rdev;
@@ -31,8 +32,7 @@ static int find_device(dev_t *dev, const char *name, struct ctl_error *e)
 	*dev = st.st_dev;
 	if (major(st.st_dev) == 0)
 		return ctl_fail(e, -ENODEV,
-				"%s: its filesystem is not on a block device",
-				name);
+				"its filesystem is not on a block device");
 	return 0;
 }
 
@@ -78,7 +78,7 @@ static int find_mount(struct ctl_place *p, struct ctl_error *e)
 
 int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e)
 {
-	struct ctl_error why;
+	struct ctl_error why = { "" };
 	int err;
 
 	memset(p, 0, sizeof(*p));
@@ -88,7 +88,7 @@ int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e)
 		return err;
 	err = ctl_dm_find(&p->dm, p->dev, &why);
 	if (err)
-		return ctl_fail(e, err, "%s: block device %u:%u: %s", name,
+		return ctl_fail(e, err, "block device %u:%u: %s",
 				major(p->dev), minor(p->dev), why.text);
 	return find_mount(p, e);
 }

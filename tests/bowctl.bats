@@ -1,0 +1,402 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# bowctl.bats - bowctl's command line, the free ranges it reads, and the freeze
+#
+# What needs dm-bow itself is in tests/vm.  build/tests/ctl runs the parts.
+#
+# Each test is a subshell of its own, and "run" sets stderr:
+# shellcheck disable=SC2030,SC2031,SC2154
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	top=$BATS_TEST_DIRNAME/..
+	ctl=$top/build/tests/ctl
+	bowctl=$top/build/bowctl
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/bow.XXXXXX")
+	img=$dir/img
+	mnt=$dir/mnt
+	loop=
+	pid=
+	mkdir "$mnt"
+}
+
+teardown() {
+	if [ -n "$pid" ]; then kill -9 "$pid" 2>/dev/null || true; fi
+	if mountpoint -q "$mnt"; then
+		# The guardian of a killed program lets go a moment later.
+		thawed_within 5 || fsfreeze -u "$mnt" || true
+		umount "$mnt" || { sleep 1; umount "$mnt"; }
+	fi
+	if [ -n "$loop" ]; then losetup -d "$loop"; fi
+	rm -rf "$dir"
+}
+
+# make_fs SIZE MKE2FS-OPTION...
+make_fs() {
+	local size=$1
+
+	shift
+	truncate -s "$size" "$img"
+	[[ " $* " == *" -t "* ]] || set -- -t ext4 "$@"
+	mke2fs -q -F "$@" "$img" 2>"$dir/mke2fs.err"
+}
+
+# mount_fs: $img on $mnt, through $loop
+mount_fs() {
+	loop=$(losetup -f --show "$img")
+	mount -t ext4 "$loop" "$mnt"
+}
+
+# fill: files of many sizes, every third one removed again
+fill() {
+	local i
+
+	for i in {1..300}; do
+		head -c $((i * 977 % 90000)) /dev/urandom >"$mnt/f$i"
+	done
+	sync -f "$mnt"
+	for i in {1..300..3}; do rm "$mnt/f$i"; done
+}
+
+# expected FILE: the free ranges as dumpe2fs tells them, in sectors, merged
+expected() {
+	dumpe2fs "$1" 2>/dev/null | awk '
+		/^Block size:/ { sectors = $3 / 512; last_of = 0 }
+		# It prints the first block of the last cluster.
+		/^Cluster size:/ { last_of = $3 / (sectors * 512) - 1 }
+		/^  Free blocks: / {
+			sub(/^  Free blocks: /, "")
+			n = split($0, part, ", ")
+			for (i = 1; i <= n; i++) {
+				if (split(part[i], ab, "-") == 1)
+					ab[2] = ab[1]
+				ab[2] += last_of
+				if (have && ab[1] == last + 1) {
+					last = ab[2]
+				} else {
+					flush()
+					first = ab[1]; last = ab[2]; have = 1
+				}
+			}
+		}
+		function flush() {
+			if (have)
+				printf "%d %d\n", first * sectors,
+					(last - first + 1) * sectors
+		}
+		END { flush() }'
+}
+
+# same_as_dumpe2fs FILE
+same_as_dumpe2fs() {
+	expected "$1" >"$dir/expected"
+	"$ctl" free "$1" exact >"$dir/found"
+	[ -s "$dir/found" ]
+	diff -u "$dir/expected" "$dir/found"
+}
+
+# hold LIMIT MS: freeze $mnt in the background; returns once it is frozen
+hold() {
+	"$ctl" hold "$mnt" "$1" "$2" >"$dir/out" 2>"$dir/err" 3>&- &
+	pid=$!
+	for _ in {1..200}; do
+		if grep -q frozen "$dir/out"; then return 0; fi
+		sleep 0.02
+	done
+	return 1
+}
+
+# ends_with STATUS: the program in the background
+ends_with() {
+	local status=0
+
+	wait "$pid" || status=$?
+	pid=
+	[ "$status" -eq "$1" ]
+}
+
+# thawed_within SECONDS
+thawed_within() {
+	local i
+
+	for ((i = 0; i < $1 * 20; i++)); do
+		if ! "$ctl" frozen "$mnt"; then return 0; fi
+		sleep 0.05
+	done
+	return 1
+}
+
+requires_root() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root for a loop mount"
+}
+
+@test "free ranges: a new filesystem of every block size agrees with dumpe2fs" {
+	local bs size
+
+	for bs in 1024 2048 4096; do
+		for size in 9M 131M 300001K; do
+			rm -f "$img"
+			make_fs $size -b $bs
+			same_as_dumpe2fs "$img"
+		done
+	done
+}
+
+@test "free ranges: every layout of mke2fs agrees with dumpe2fs" {
+	local opt
+
+	for opt in "-O ^flex_bg" "-O ^metadata_csum" "-O ^metadata_csum,^uninit_bg" \
+		"-O meta_bg,^resize_inode" "-O ^64bit" "-O sparse_super2" \
+		"-O ^has_journal" "-t ext2" "-t ext3" "-g 8192" "-O ^sparse_super,^resize_inode" \
+		"-O bigalloc" "-O bigalloc -C 65536" "-G 4" "-O mmp"; do
+		rm -f "$img"
+		# shellcheck disable=SC2086 # several words
+		make_fs 600M -b 4096 $opt
+		echo "mke2fs $opt"
+		same_as_dumpe2fs "$img"
+	done
+}
+
+@test "free ranges: block groups never initialised are read right" {
+	make_fs 2G -b 4096 -O '^flex_bg'
+	dumpe2fs "$img" 2>/dev/null | grep -q BLOCK_UNINIT
+	same_as_dumpe2fs "$img"
+	rm "$img"
+	make_fs 1G -b 1024
+	dumpe2fs "$img" 2>/dev/null | grep -q BLOCK_UNINIT
+	same_as_dumpe2fs "$img"
+}
+
+@test "free ranges: with 1 KiB blocks, the device's first block is never free" {
+	make_fs 64M -b 1024
+	run -0 "$ctl" free "$img" exact
+	[ "${lines[0]%% *}" -ge 2 ]
+}
+
+@test "free ranges: a filesystem in use agrees with dumpe2fs while frozen" {
+	local bs
+
+	requires_root
+	for bs in 1024 4096; do
+		rm -f "$img"
+		make_fs 200M -b $bs
+		mount_fs
+		fill
+		hold 20000 10000
+		same_as_dumpe2fs "$loop"
+		[ "$(wc -l <"$dir/found")" -gt 20 ]
+		kill -TERM "$pid"
+		ends_with 32
+		umount "$mnt"
+		losetup -d "$loop"
+		loop=
+	done
+}
+
+@test "free ranges: under load, ten freezes in a row pass all cross-checks" {
+	local i
+
+	requires_root
+	make_fs 300M -b 4096
+	mount_fs
+	(while :; do fill; done) >/dev/null 2>&1 3>&- &
+	local load=$!
+	for i in {1..10}; do
+		sleep 0.2
+		hold 20000 10000
+		"$ctl" free "$loop" exact >"$dir/found" || echo "round $i" >>"$dir/bad"
+		[ -s "$dir/found" ] || echo "round $i: empty" >>"$dir/bad"
+		kill -TERM "$pid"
+		ends_with 32
+	done
+	kill "$load"
+	wait "$load" || true
+	[ ! -e "$dir/bad" ]
+}
+
+# refused WHAT: and nothing printed
+refused() {
+	run --separate-stderr -8 "$ctl" free "$img" exact
+	[ -z "$output" ]
+	echo "$stderr"
+	[[ "$stderr" == *"$1"* ]]
+}
+
+@test "free ranges: a block bitmap that was changed is refused" {
+	make_fs 64M -b 4096
+	local at
+	at=$(dumpe2fs "$img" 2>/dev/null |
+		sed -n 's/.*Block bitmap at \([0-9]*\).*/\1/p' | head -1)
+	printf '\0' | dd of="$img" bs=1 seek=$((at * 4096 + 3)) conv=notrunc status=none
+	refused "bitmap"
+}
+
+@test "free ranges: counts that disagree are refused" {
+	make_fs 64M -b 4096
+	debugfs -w -R 'set_super_value free_blocks_count 17' "$img" 2>/dev/null
+	refused "free blocks: "
+}
+
+@test "free ranges: a group's count that disagrees is refused" {
+	make_fs 64M -b 4096 -O '^metadata_csum,uninit_bg'
+	debugfs -w -R 'set_bg 0 free_blocks_count 17' "$img" 2>/dev/null
+	debugfs -w -R 'set_bg 0 checksum calc' "$img" 2>/dev/null
+	refused "free blocks: "
+}
+
+@test "free ranges: a damaged, unreplayed or unknown filesystem is refused" {
+	make_fs 64M -b 4096
+	cp --sparse=always "$img" "$dir/good"
+	debugfs -w -R 'set_super_value state 3' "$img" 2>/dev/null
+	refused "marked as damaged"
+	cp --sparse=always "$dir/good" "$img"
+	debugfs -w -R 'feature needs_recovery' "$img" 2>/dev/null
+	refused "journal"
+	cp --sparse=always "$dir/good" "$img"
+	debugfs -w -R 'set_super_value feature_ro_compat 0x8000046b' "$img" 2>/dev/null
+	refused "unknown features (0x80000000)"
+	head -c 64M /dev/zero >"$img"
+	refused "no ext4 filesystem"
+	: >"$img"
+	refused ""
+}
+
+@test "freeze: it is frozen while held, thawed after, and the time is told" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	hold 20000 300
+	"$ctl" frozen "$mnt"
+	ends_with 0
+	run -1 "$ctl" frozen "$mnt"
+	[[ "$(cat "$dir/out")" == *"thawed after "[3-9]??" ms"* ]]
+}
+
+@test "freeze: a killed program leaves a thawed filesystem" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	hold 20000 15000
+	kill -9 "$pid"
+	thawed_within 2
+	touch "$mnt/writable"
+}
+
+@test "freeze: a killed process group leaves a thawed filesystem" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	setsid "$ctl" hold "$mnt" 20000 15000 >"$dir/out" 3>&- &
+	pid=$!
+	for _ in {1..200}; do
+		if grep -q frozen "$dir/out"; then break; fi
+		sleep 0.02
+	done
+	"$ctl" frozen "$mnt"
+	[ "$(ps -o pgid= -p "$pid")" -eq "$pid" ]
+	kill -9 -- "-$pid"
+	thawed_within 2
+}
+
+@test "freeze: SIGTERM thaws and ends with 32" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	hold 20000 15000
+	kill -TERM "$pid"
+	ends_with 32
+	run -1 "$ctl" frozen "$mnt"
+}
+
+@test "freeze: a program that takes too long is killed, then the filesystem thawed" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	hold 1000 15000
+	"$ctl" frozen "$mnt"
+	ends_with 137
+	thawed_within 2
+	for _ in {1..20}; do
+		if grep -q "frozen for too long" "$dir/err"; then break; fi
+		sleep 0.1
+	done
+	grep -q "frozen for too long" "$dir/err"
+}
+
+@test "freeze: a stopped program does not keep the filesystem frozen" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	hold 1000 15000
+	kill -STOP "$pid"
+	thawed_within 4
+	ends_with 137
+}
+
+@test "freeze: another program's freeze is left alone" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	fsfreeze -f "$mnt"
+	run -8 "$ctl" hold "$mnt" 20000 100
+	[[ "$output" == *"frozen by another program"* ]]
+	"$ctl" frozen "$mnt"
+	fsfreeze -u "$mnt"
+}
+
+@test "freeze: a thaw by another program is noticed" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	hold 20000 500
+	fsfreeze -u "$mnt"
+	ends_with 8
+	grep -q "thawed by another program" "$dir/err"
+	run -1 "$ctl" frozen "$mnt"
+}
+
+@test "bowctl: without dm-bow, status says so, exit 2" {
+	requires_root
+	make_fs 64M
+	mount_fs
+	run -2 "$bowctl" status "$mnt"
+	[[ "$output" == *"not a device-mapper device"* ]]
+	run --separate-stderr -2 "$bowctl" -J status "$mnt"
+	[[ "$output" == *'"state": "none"'* ]]
+	run -2 "$bowctl" commit "$mnt"
+	run -2 "$bowctl" checkpoint "$mnt"
+	[[ "$output" == *"update-initramfs -u"* ]]
+	run -1 "$ctl" frozen "$mnt"
+}
+
+@test "bowctl: a name that does not exist is an error, exit 8" {
+	run -8 "$bowctl" status "$dir/none"
+	[[ "$output" == *"No such file"* ]]
+}
+
+@test "bowctl: wrong arguments give exit 16" {
+	run -16 "$bowctl"
+	run -16 "$bowctl" nonsense
+	run -16 "$bowctl" --nonsense status
+	run -16 "$bowctl" status / extra
+}
+
+@test "bowctl: a result that cannot be written is not a success" {
+	run -8 bash -c "'$bowctl' --help >/dev/full"
+}
+
+@test "bowctl: --help and the man page list the same options and commands" {
+	"$bowctl" --help | grep -o -e ' -[A-Za-z], --[a-z]*' | sort >"$dir/help"
+	sed -n 's/^\\fB\\-\([A-Za-z]\)\\fR, \\fB\\-\\-\([a-z]*\)\\fR.*/ -\1, --\2/p' \
+		"$top/man/bowctl.8" | sort >"$dir/man"
+	[ -s "$dir/help" ]
+	diff -u "$dir/help" "$dir/man"
+	"$bowctl" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' |
+		sort >"$dir/help"
+	sed -n '/^.SH COMMANDS/,/^.SH OPTIONS/s/^\\fB\([a-z]*\)\\fR.*/\1/p' \
+		"$top/man/bowctl.8" | sort >"$dir/man"
+	[ -s "$dir/help" ]
+	diff -u "$dir/help" "$dir/man"
+}

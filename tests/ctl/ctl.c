@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ctl.c - parts of bowctl that work without dm-bow, one at a time
+ *
+ *   ctl free FILE exact|estimate     free ranges, "START LENGTH" in sectors
+ *   ctl hold MOUNTPOINT LIMIT MS     freeze, wait, thaw; both in ms
+ *   ctl frozen MOUNTPOINT            is it?  exit 0: yes, 1: no
+ *
+ * "hold" writes "frozen" to stdout when it is and tells at the end what
+ * bowctl would have been told.  Exit 8: refused or failed.
+ */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../control/bowctl.h"
+
+static int failed(const struct ctl_error *e)
+{
+	fprintf(stderr, "ctl: %s\n", e->text);
+	return BOW_EXIT_ERROR;
+}
+
+static int open_or_die(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		perror(path);
+		exit(BOW_EXIT_ERROR);
+	}
+	return fd;
+}
+
+static int print_range(void *context, struct ctl_range r)
+{
+	(void)context;
+	printf("%llu %llu\n", (unsigned long long)r.start,
+	       (unsigned long long)r.length);
+	return 0;
+}
+
+static int run_free(const char *path, const char *mode)
+{
+	struct ctl_freemap map;
+	struct ctl_error e = { "" };
+	int fd = open_or_die(path);
+	int err;
+
+	ctl_freemap_init();
+	err = ctl_freemap_read(&map, fd,
+			       strcmp(mode, "exact") ? CTL_FREEMAP_ESTIMATE :
+						       CTL_FREEMAP_EXACT,
+			       &e);
+	close(fd);
+	if (err)
+		return failed(&e);
+	err = ctl_freemap_walk(&map, print_range, NULL);
+	ctl_freemap_free(&map);
+	return err ? BOW_EXIT_ERROR : 0;
+}
+
+static void wait_ms(unsigned int ms)
+{
+	struct timespec step = { 0, 10 * 1000000 };
+
+	for (; ms >= 10 && !ctl_interrupted(); ms -= 10)
+		nanosleep(&step, NULL);
+}
+
+static int run_hold(const char *path, unsigned int limit, unsigned int ms)
+{
+	struct ctl_freeze f;
+	struct ctl_error e = { "" }, end = { "" };
+	int fd = open_or_die(path);
+	int err, end_err;
+
+	ctl_interrupt_catch();
+	err = ctl_freeze_prepare(&f, fd, limit, &e);
+	if (err)
+		return failed(&e);
+	err = ctl_freeze_begin(&f, &e);
+	if (!err) {
+		if (write(STDOUT_FILENO, "frozen\n", 7) != 7)
+			return BOW_EXIT_ERROR;
+		wait_ms(ms);
+		err = ctl_freeze_still(&f, &e);
+	}
+	end_err = ctl_freeze_end(&f, &end);
+	close(fd);
+	if (err)
+		return failed(&e);
+	if (end_err)
+		return failed(&end);
+	if (ctl_interrupted())
+		return BOW_EXIT_INTERRUPTED;
+	printf("thawed after %llu ms\n",
+	       (unsigned long long)(f.frozen_us / 1000));
+	return 0;
+}
+
+static int run_frozen(const char *path)
+{
+	int fd = open_or_die(path);
+
+	if (ioctl(fd, FIFREEZE, 0) && errno == EBUSY)
+		return 0;
+	ioctl(fd, FITHAW, 0);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && strcmp(argv[1], "free") == 0)
+		return run_free(argv[2], argv[3]);
+	if (argc == 5 && strcmp(argv[1], "hold") == 0)
+		return run_hold(argv[2], (unsigned int)atoi(argv[3]),
+				(unsigned int)atoi(argv[4]));
+	if (argc == 3 && strcmp(argv[1], "frozen") == 0)
+		return run_frozen(argv[2]);
+	return BOW_EXIT_USAGE;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_ctl_ranges.c - bowctl: ranges, and messages of many of them
+ */
+#include "../tap.h"
+#include "../../control/bowctl.h"
+
+#define SMALL (5 + CTL_BATCH_ROOM + 20)
+
+/* What was sent, parsed back. */
+struct sent {
+	struct ctl_range r[4096];
+	unsigned int ranges, messages;
+	size_t longest;
+	int fail_at;		/* this message fails; 0: none */
+};
+
+static struct sent sent;
+
+static int collect(void *context, const char *text)
+{
+	struct sent *s = context;
+	unsigned long long start, length;
+	int used;
+
+	if (strlen(text) > s->longest)
+		s->longest = strlen(text);
+	if (++s->messages == (unsigned int)s->fail_at)
+		return -ENOSPC;
+	if (strncmp(text, "free ", 5) != 0)
+		return -EPROTO;
+	for (text += 4; sscanf(text, " %llu %llu%n", &start, &length, &used) == 2;
+	     text += used)
+		s->r[s->ranges++] = (struct ctl_range){ start, length };
+	return *text ? -EPROTO : 0;
+}
+
+static void begin(struct ctl_batch *b, char *text, size_t size)
+{
+	memset(&sent, 0, sizeof(sent));
+	ctl_batch_begin(b, text, size, "free");
+	b->send = collect;
+	b->context = &sent;
+}
+
+static void test_inward(void)
+{
+	struct ctl_range r = { 8, 16 };
+
+	CHECK(ctl_range_inward(&r, 8) && r.start == 8 && r.length == 16);
+	r = (struct ctl_range){ 9, 16 };
+	CHECK(ctl_range_inward(&r, 8) && r.start == 16 && r.length == 8);
+	r = (struct ctl_range){ 9, 14 };
+	CHECK(!ctl_range_inward(&r, 8));
+	r = (struct ctl_range){ 15, 9 };
+	CHECK(ctl_range_inward(&r, 8) && r.start == 16 && r.length == 8);
+	r = (struct ctl_range){ 9, 3 };
+	CHECK(!ctl_range_inward(&r, 8));
+	r = (struct ctl_range){ 5, 0 };
+	CHECK(!ctl_range_inward(&r, 8));
+	r = (struct ctl_range){ 5, 3 };
+	CHECK(ctl_range_inward(&r, 1) && r.start == 5 && r.length == 3);
+	r = (struct ctl_range){ UINT64_MAX - 3, 3 };
+	CHECK(!ctl_range_inward(&r, 8));
+}
+
+static void test_inward_all(void)
+{
+	u64 start, length, i;
+
+	/* Against the definition: the whole units inside the range. */
+	for (start = 0; start < 20; start++) {
+		for (length = 0; length < 40; length++) {
+			struct ctl_range r = { start, length };
+			u64 first = 0, units = 0;
+
+			for (i = 0; i < 64; i += 4) {
+				if (i < start || i + 4 > start + length)
+					continue;
+				if (!units++)
+					first = i;
+			}
+			CHECK(ctl_range_inward(&r, 4) == (units != 0));
+			CHECK(!units ||
+			      (r.start == first && r.length == units * 4));
+		}
+	}
+}
+
+static void test_nothing(void)
+{
+	struct ctl_batch b;
+	char text[SMALL];
+
+	begin(&b, text, sizeof(text));
+	CHECK(ctl_batch_flush(&b) == 0);
+	CHECK(sent.messages == 0 && b.messages == 0 && b.ranges == 0);
+}
+
+static void test_all_arrive(void)
+{
+	struct ctl_batch b;
+	char text[1000];
+	u64 sectors = 0;
+	unsigned int i;
+
+	begin(&b, text, sizeof(text));
+	for (i = 0; i < 4096; i++) {
+		struct ctl_range r = { (u64)i * i * 977, i % 100 + 1 };
+
+		CHECK(ctl_batch_add(&b, &r) == 0);
+		sectors += r.length;
+	}
+	CHECK(ctl_batch_flush(&b) == 0);
+	CHECK(sent.ranges == 4096 && b.ranges == 4096 && b.sectors == sectors);
+	CHECK(sent.messages == b.messages && sent.messages > 10);
+	CHECK(sent.longest < sizeof(text));
+	for (i = 0; i < 4096; i++)
+		CHECK(sent.r[i].start == (u64)i * i * 977 &&
+		      sent.r[i].length == i % 100 + 1);
+}
+
+static void test_largest_numbers(void)
+{
+	struct ctl_range r = { UINT64_MAX, UINT64_MAX };
+	struct ctl_batch b;
+	char text[SMALL];
+	int i;
+
+	begin(&b, text, sizeof(text));
+	for (i = 0; i < 10; i++)
+		CHECK(ctl_batch_add(&b, &r) == 0);
+	CHECK(ctl_batch_flush(&b) == 0);
+	CHECK(sent.ranges == 10 && sent.longest < sizeof(text));
+	CHECK(sent.r[9].start == UINT64_MAX && sent.r[9].length == UINT64_MAX);
+}
+
+static void test_failure_ends(void)
+{
+	struct ctl_range r = { 1, 1 };
+	struct ctl_batch b;
+	char text[SMALL];
+	int err = 0, added = 0;
+
+	begin(&b, text, sizeof(text));
+	sent.fail_at = 3;
+	while (!err && added++ < 1000)
+		err = ctl_batch_add(&b, &r);
+	CHECK(err == -ENOSPC && sent.messages == 3);
+}
+
+int main(void)
+{
+	RUN(test_inward, "a range shrinks to whole units");
+	RUN(test_inward_all, "small ranges shrink as defined, all of them");
+	RUN(test_nothing, "no range, no message");
+	RUN(test_all_arrive, "every range arrives once, in order");
+	RUN(test_largest_numbers, "the largest numbers fit");
+	RUN(test_failure_ends, "a message that fails is reported");
+	return tap_done();
+}
