@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh [--long] [NAME...] - run the tests and count them
+#
+# NAME is a group: lint, unit, san, sim, vm, or a file tests/NAME.bats or
+# tests/vm/NAME.bats; without names all of them run.  Every group prints TAP;
+# a program that ends early, without its plan or with a status that its lines
+# do not explain, counts as a failure.  Logs stay in build/check/.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/packages.sh
+
+out=build/check
+long=0
+passed=0 failed=0 skipped=0
+
+# ---- what there is to run ----
+
+# Names of all groups, in the order in which they run.
+all_groups()
+{
+	local f
+
+	echo lint unit san sim
+	for f in tests/*.bats; do
+		[ -e "$f" ] && basename "$f" .bats
+	done
+	echo vm
+}
+
+# programs_of GROUP
+#   The group's programs, one "LANE NAME COMMAND" a line.  Two lanes run at
+#   the same time; the virtual machines share one, all else the other.
+programs_of()
+{
+	local f
+
+	case $1 in
+	lint)	echo 'host lint tests/lint.sh' ;;
+	unit)	unit_programs build unit ;;
+	san)	unit_programs build/san san
+		echo 'host san-restore env BOW_RESTORE=build/san/tests/bow-restore SANITIZED=1 bats --tap tests/restore.bats'
+		echo 'host san-verify env BOW_VERIFY=build/san/bow-verify SANITIZED=1 bats --tap tests/verify.bats' ;;
+	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
+	vm)	for f in tests/vm/*.bats; do
+			[ -e "$f" ] || continue
+			echo "vm vm-$(basename "$f" .bats) bats --tap $f"
+		done ;;
+	*)	if [ -e "tests/$1.bats" ]; then
+			echo "host $1 bats --tap tests/$1.bats"
+		elif [ -e "tests/vm/$1.bats" ]; then
+			echo "vm vm-$1 bats --tap tests/vm/$1.bats"
+		else
+			echo "check.sh: there is no group $1" >&2
+			return 1
+		fi ;;
+	esac
+}
+
+# unit_programs DIRECTORY PREFIX
+unit_programs()
+{
+	local f name
+
+	for f in tests/unit/test_*.c; do
+		[ -e "$f" ] || continue
+		name=$(basename "$f" .c)
+		echo "host $2-${name#test_} $1/tests/$name"
+	done
+}
+
+# ---- before they run ----
+
+get_packages()
+{
+	local lists="$PACKAGES_BUILD $PACKAGES_MODULE $PACKAGES_TEST"
+
+	case " $* " in *' lint '*) lists="$lists $PACKAGES_LINT" ;; esac
+	if grep -q '^vm ' "$out/programs"; then
+		lists="$lists $PACKAGES_VM"
+	fi
+	need_packages "$lists"
+}
+
+build()
+{
+	make -j2 all test-programs kmod || return 1
+	case " $* " in *' san '*) make -j2 SAN=1 all test-programs ;; esac
+}
+
+# ---- running ----
+
+# run_lane LANE
+#   The lane's programs, one after the other.
+run_lane()
+{
+	local lane name command
+
+	grep "^$1 " "$out/programs" | while read -r lane name command; do
+		run_program "$name" "$command"
+	done
+}
+
+# run_program NAME COMMAND
+#   Leaves NAME.tap, what it printed, and NAME.end, "STATUS SECONDS".
+run_program()
+{
+	local begin=$SECONDS status=0
+
+	# shellcheck disable=SC2086  # a command line without quotes
+	$2 >"$out/$1.tap" 2>&1 </dev/null || status=$?
+	echo "$status $((SECONDS - begin))" >"$out/$1.end"
+	report "$1"
+}
+
+# Counts of one program's TAP, "PASSED FAILED SKIPPED", then what went wrong.
+# shellcheck disable=SC2016  # awk's own $0
+judge='
+function flush_kept() { printf "%s", kept; kept = "" }
+/^1\.\.[0-9]+/ {
+	plan = substr($1, 4) + 0; planned = 1
+	if ($0 ~ /# *[Ss][Kk][Ii][Pp]/) { skip++; plan = 0; all = 1 }
+	next
+}
+/^not ok/ { bad++; flush_kept(); print; showing = 1; next }
+/^ok/ {
+	if ($0 ~ /# *[Ss][Kk][Ii][Pp]/) skip++; else good++
+	kept = ""; showing = 0; next
+}
+showing { print; next }
+{ kept = kept $0 "\n" }
+END {
+	ran = good + bad + (all ? 0 : skip)
+	if (!planned || plan != ran || (plan == 0 && !all)) {
+		flush_kept()
+		print "not ok - " (planned ? plan " tests planned, " ran " ran" \
+			: "ended without a plan")
+		bad++
+	} else if (status != 0 && !bad) {
+		flush_kept()
+		print "not ok - exit status " status
+		bad++
+	}
+	print good + 0, bad + 0, skip + 0 >counts
+}'
+
+# report NAME
+#   A line for the program, and its failures in full.
+report()
+{
+	local status seconds good bad skip
+
+	read -r status seconds <"$out/$1.end"
+	awk -v status="$status" -v counts="$out/$1.counts" "$judge" \
+		"$out/$1.tap" >"$out/$1.bad"
+	read -r good bad skip <"$out/$1.counts"
+	{
+		printf '%-24s %4d passed, %d failed' "$1" "$good" "$bad"
+		[ "$skip" = 0 ] || printf ', %d skipped' "$skip"
+		printf '  (%d s)\n' "$seconds"
+		sed 's/^/    /' "$out/$1.bad"
+		# A skip is no pass: say why.
+		sed -n 's/^ok.*# *skip/    skipped:/Ip' "$out/$1.tap" | sort | uniq -c
+	} >"$out/$1.report"
+	cat "$out/$1.report"
+}
+
+# Add up what every program counted; one that left nothing failed.
+add_up()
+{
+	local lane name command good bad skip
+
+	while read -r lane name command; do
+		if [ -s "$out/$name.counts" ]; then
+			read -r good bad skip <"$out/$name.counts"
+		else
+			echo "$name did not run ($lane: $command)"
+			good=0 bad=1 skip=0
+		fi
+		passed=$((passed + good))
+		failed=$((failed + bad))
+		skipped=$((skipped + skip))
+	done <"$out/programs"
+}
+
+finish()
+{
+	printf '%d passed, %d failed' "$passed" "$failed"
+	[ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
+	echo
+	[ "$failed" = 0 ]
+}
+
+main()
+{
+	local group
+
+	if [ "${1-}" = --long ]; then
+		long=1
+		shift
+	fi
+	export BOW_CHECK_LONG=$long
+	# shellcheck disable=SC2046  # words
+	[ $# -gt 0 ] || set -- $(all_groups)
+	rm -rf "$out"
+	mkdir -p "$out"
+	for group; do
+		programs_of "$group" >>"$out/programs" || exit 1
+	done
+	get_packages "$@" || exit 1
+	if ! build "$@" >"$out/build.log" 2>&1; then
+		cat "$out/build.log"
+		echo 'not ok - build'
+		failed=1
+		finish
+		exit 1
+	fi
+	run_lane vm &
+	run_lane host
+	wait
+	add_up
+	finish
+}
+
+main "$@"
