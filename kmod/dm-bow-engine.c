@@ -529,7 +529,8 @@ int bow_engine_init(struct bow *bow)
 	r = bioset_init(&bow->bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 	if (r)
 		return r;
-	r = percpu_ref_init(&bow->passing, passing_drained, 0, GFP_KERNEL);
+	r = percpu_ref_init(&bow->passing, passing_drained,
+			    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
 	if (r)
 		goto out_bios;
 	/* Swap and the root may sit on this device: WQ_MEM_RECLAIM. */
