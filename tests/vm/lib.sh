@@ -16,6 +16,8 @@
 
 vm_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 vm_build=$vm_src/build/vm
+# Reboot, that is end, when the kernel or the initramfs panics.
+vm_panic=panic=-1
 vm_accel=${BOW_QEMU_ACCEL:-tcg,thread=multi}
 vm_slow=${BOW_VM_SLOW:-1}
 vm_pid=
@@ -102,7 +104,6 @@ vm_initrd()
 # vm_start DIRECTORY KERNEL INITRD ARGUMENTS [QEMU-OPTION...]
 #   Start a guest.  Its logs and pipes go to DIRECTORY.  ARGUMENTS are added to
 #   the kernel's command line.  Sets vm_pid; does not wait for the guest.
-#   vm_console, if set, is the QEMU character device of the serial console.
 vm_start()
 {
 	local kernel=$2 initrd=$3 arguments=$4
@@ -110,15 +111,19 @@ vm_start()
 	vm_dir=$1
 	shift 4
 	mkdir -p "$vm_dir"
-	rm -f "$vm_dir"/{port,monitor}.{in,out}
-	mkfifo "$vm_dir"/{port,monitor}.{in,out} || return
+	rm -f "$vm_dir"/{port,monitor,console}.{in,out}
+	mkfifo "$vm_dir"/{port,monitor,console}.{in,out} || return
 	# Opened for both directions: neither side waits for the other.
 	exec {vm_to}<>"$vm_dir/port.in" {vm_from}<>"$vm_dir/port.out" \
 		{vm_monitor}<>"$vm_dir/monitor.in" \
-		{vm_monitor_out}<>"$vm_dir/monitor.out"
+		{vm_monitor_out}<>"$vm_dir/monitor.out" \
+		{vm_console}<>"$vm_dir/console.in"
+	# The log has it all; unread, the pipe would fill up.
+	cat "$vm_dir/console.out" >/dev/null 3>&- &
+	vm_drain=$!
 	set -- qemu-system-x86_64 -accel "$vm_accel" -cpu max -smp 2 -m 1024 \
 		-display none -nodefaults -no-reboot \
-		-chardev "${vm_console:-file,path=$vm_dir/console.log,append=on},id=console" \
+		-chardev "pipe,id=console,path=$vm_dir/console,logfile=$vm_dir/console.log,logappend=on" \
 		-serial chardev:console \
 		-chardev "pipe,id=port,path=$vm_dir/port" \
 		-device virtio-serial-pci \
@@ -126,25 +131,47 @@ vm_start()
 		-chardev "pipe,id=monitor,path=$vm_dir/monitor" \
 		-mon chardev=monitor,mode=readline \
 		-kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 panic_on_warn=1 panic=-1 $arguments" \
+		-append "console=ttyS0 panic_on_warn=1 oops=panic $vm_panic $arguments" \
 		"$@"
 	printf '%q ' "$@" >>"$vm_dir/qemu.log"
 	echo >>"$vm_dir/qemu.log"
+	touch "$vm_dir/console.log"
+	vm_console_start=$(stat -c %s "$vm_dir/console.log")
 	# 3 is bats': a guest that keeps it would keep bats waiting.
 	"$@" >>"$vm_dir/qemu.log" 2>&1 </dev/null 3>&- &
 	vm_pid=$!
 }
 
-# vm_disk ID FILE [OPTION...]
+# vm_disk ID FILE [OPTIONS]
 #   Print the QEMU options of a virtio disk, one a line (for mapfile).
 vm_disk()
 {
-	local id=$1 file=$2
-
-	shift 2
 	printf '%s\n' -drive \
-		"if=none,id=$id,file=$file,format=raw,cache=unsafe,discard=unmap$(printf ',%s' "$@")" \
-		-device "virtio-blk-pci,drive=$id"
+		"if=none,id=$1,file=$2,format=raw,cache=unsafe,discard=unmap${3:+,$3}" \
+		-device "virtio-blk-pci,drive=$1"
+}
+
+# vm_type LINE
+#   Type on the serial console.
+vm_type()
+{
+	echo "$1" >&"$vm_console"
+}
+
+# vm_wait_console REGEX SECONDS
+#   Wait until the console has shown a match since vm_start.
+vm_wait_console()
+{
+	local deadline=$((SECONDS + $2 * vm_slow))
+
+	until tail -c "+$((vm_console_start + 1))" "$vm_dir/console.log" |
+			grep -aqE "$1"; do
+		if ! vm_alive || [ "$SECONDS" -ge "$deadline" ]; then
+			vm_fail "the console did not show: $1"
+			return 1
+		fi
+		sleep 0.1
+	done
 }
 
 # vm_alive
@@ -210,7 +237,9 @@ vm_throttle()
 # vm_close
 vm_close()
 {
-	exec {vm_to}>&- {vm_from}>&- {vm_monitor}>&- {vm_monitor_out}>&-
+	kill "$vm_drain" 2>/dev/null
+	exec {vm_to}>&- {vm_from}>&- {vm_monitor}>&- {vm_monitor_out}>&- \
+		{vm_console}>&-
 	vm_pid=
 }
 
