@@ -9,10 +9,22 @@
 #include "bow_format.h"
 #include "bowctl.h"
 
-/* Facts that are told in their own line. */
+/* Facts that are told in their own line, and those that most people want. */
 static bool told_apart(const char *key)
 {
 	return strcmp(key, "id") == 0 || strcmp(key, "created") == 0;
+}
+
+static bool told_always(const char *key)
+{
+	static const char *const keys[] = { "copied_sectors", "entries",
+					    "log_blocks", "errors" };
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool is_sectors(const char *key)
@@ -34,7 +46,7 @@ static void line(const char *name, const char *text)
 	printf("%-14s %s\n", name, text);
 }
 
-static void print_facts(const struct ctl_status *s)
+static void print_facts(const struct ctl_status *s, bool all)
 {
 	char text[CTL_TEXT_SIZE], name[40];
 	unsigned int i;
@@ -43,7 +55,7 @@ static void print_facts(const struct ctl_status *s)
 	for (i = 0; i < s->facts; i++) {
 		const struct ctl_fact *f = &s->fact[i];
 
-		if (told_apart(f->key))
+		if (told_apart(f->key) || !(all || told_always(f->key)))
 			continue;
 		if (is_sectors(f->key) && ctl_status_number(s, f->key, &n)) {
 			snprintf(name, sizeof(name), "%.*s",
@@ -69,8 +81,10 @@ static void print_checkpoint(const struct ctl_status *s)
 		       ctl_age_text(ago, age(created)));
 }
 
-static void print(const struct ctl_place *p, const struct ctl_status *s)
+static void print(const struct ctl_place *p, const struct ctl_status *s,
+		  bool verbose)
 {
+	bool active = s->state == CTL_STATE_CHECKPOINT;
 	char text[CTL_TEXT_SIZE];
 
 	printf("%-14s %s over %s\n", "device", p->dm.path,
@@ -79,9 +93,14 @@ static void print(const struct ctl_place *p, const struct ctl_status *s)
 	line("state", ctl_state_name(s->state));
 	line("health", s->health);
 	print_checkpoint(s);
-	printf("%-14s %u bytes\n", "block size", s->block_size);
-	line("free", ctl_bytes_text(text, s->free_sectors << BOW_SECTOR_SHIFT));
-	print_facts(s);
+	if (verbose)
+		printf("%-14s %u bytes\n", "block size", s->block_size);
+	/* Before a checkpoint, what is free is not known yet. */
+	if (active || verbose)
+		line("free", ctl_bytes_text(text, s->free_sectors
+							  << BOW_SECTOR_SHIFT));
+	if (active || verbose)
+		print_facts(s, verbose);
 }
 
 static void json_facts(struct ctl_json *j, const struct ctl_status *s)
@@ -142,7 +161,7 @@ enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e)
 	if (!err && o->json)
 		print_json(&p, &s);
 	else if (!err && !o->quiet)
-		print(&p, &s);
+		print(&p, &s, o->verbose);
 	else if (err == -ENODEV && o->json)
 		print_none();
 	ctl_place_close(&p);
