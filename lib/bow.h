@@ -223,8 +223,8 @@ struct bow_log {
 	struct bow_finish finish;	/* state FINISHING */
 	u32 bs;				/* block size, bytes */
 	u64 sectors;			/* usable: entries lie below this */
-	u32 newest_sequence;		/* log blocks - 1, after `torn` */
-	u8 *block;			/* newest log block, 4096 bytes */
+	struct bow_header newest;	/* of the newest log block to be used */
+	u8 *block;			/* that log block, 4096 bytes */
 	u8 *scratch;			/* 4096 bytes */
 	struct bow_where *where;	/* where the contents of D0 are now */
 	bool scanned;			/* the whole chain was read: `where` valid */
@@ -253,6 +253,10 @@ int bow_log_verify(struct bow_dev *dev, struct bow_log *log,
 		   const struct bow_monitor *m, struct bow_error *e);
 
 void bow_log_free(struct bow_log *log);
+
+/* State FINISHING: are the final contents of block 0 there and right? */
+int bow_finish_check(struct bow_dev *dev, struct bow_log *log,
+		     struct bow_error *e);
 
 /* What an entry is; for listings. */
 enum bow_entry_kind {
@@ -305,6 +309,9 @@ struct bow_result {
 	enum bow_action done;	/* the action that was completed */
 	bool resumed;		/* a rollback or an ending was under way */
 	bool written;		/* something may have been written */
+	enum bow_torn torn;
+	struct bow_header header;	/* zeros when a record was found */
+	struct bow_finish finish;	/* zeros when a log was found */
 	u64 bytes;		/* put back, block 0 not counted */
 	u64 copies;
 	u64 log_blocks;

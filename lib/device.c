@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * device.c - the device behind libbow: a block device or an image file
+ */
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <linux/fs.h>
+
+#include "bow.h"
+
+/* Linux transfers at most this much in one call; keep requests below it. */
+#define REQUEST_MAX (1u << 30)
+
+static int dev_fd(const struct bow_dev *dev)
+{
+	return (int)(intptr_t)dev->priv;
+}
+
+static int fd_read(struct bow_dev *dev, u64 offset, void *buf, size_t bytes)
+{
+	u8 *p = buf;
+
+	while (bytes) {
+		size_t want = bytes < REQUEST_MAX ? bytes : REQUEST_MAX;
+		ssize_t n = pread(dev_fd(dev), p, want, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;	/* the device became shorter */
+		p += n;
+		offset += (u64)n;
+		bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static int fd_write(struct bow_dev *dev, u64 offset, const void *buf,
+		    size_t bytes)
+{
+	const u8 *p = buf;
+
+	while (bytes) {
+		size_t want = bytes < REQUEST_MAX ? bytes : REQUEST_MAX;
+		ssize_t n = pwrite(dev_fd(dev), p, want, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		p += n;
+		offset += (u64)n;
+		bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static int fd_flush(struct bow_dev *dev)
+{
+	return fsync(dev_fd(dev)) ? -errno : 0;
+}
+
+static int fd_close(struct bow_dev *dev)
+{
+	return close(dev_fd(dev)) ? -errno : 0;
+}
+
+static const struct bow_dev_ops fd_ops = {
+	.read = fd_read,
+	.write = fd_write,
+	.flush = fd_flush,
+	.close = fd_close,
+};
+
+/* Size and write unit of the open device. */
+static int measure(struct bow_dev *dev, int fd, const struct stat *st)
+{
+	u64 size;
+	int unit;
+
+	if (S_ISREG(st->st_mode)) {
+		dev->size = (u64)st->st_size;
+		dev->unit = BOW_SECTOR_SIZE;
+		return 0;
+	}
+	if (ioctl(fd, BLKGETSIZE64, &size) || ioctl(fd, BLKSSZGET, &unit))
+		return -errno;
+	if (unit < (int)BOW_SECTOR_SIZE || (unit & (unit - 1)))
+		return -EINVAL;
+	dev->size = size;
+	dev->unit = (u32)unit;
+	return 0;
+}
+
+static bool type_ok(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISBLK(st->st_mode);
+}
+
+static int open_fd(const char *path, bool write)
+{
+	struct stat st;
+	int flags = O_RDONLY;
+
+	/* Before opening: a FIFO would wait, a tape would rewind. */
+	if (stat(path, &st))
+		return -errno;
+	if (!type_ok(&st))
+		return -ENOTBLK;
+	if (write)
+		flags = O_RDWR | (S_ISBLK(st.st_mode) ? O_EXCL : 0);
+	flags = open(path, flags | O_CLOEXEC);
+	return flags < 0 ? -errno : flags;
+}
+
+int bow_dev_open(struct bow_dev *dev, const char *path, bool write)
+{
+	struct stat st;
+	int fd, r = 0;
+
+	fd = open_fd(path, write);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st))
+		r = -errno;
+	else if (!type_ok(&st))
+		r = -ENOTBLK;
+	else if (write && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB))
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (!r)
+		r = measure(dev, fd, &st);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	dev->ops = &fd_ops;
+	dev->priv = (void *)(intptr_t)fd;
+	return 0;
+}
+
+static bool in_device(const struct bow_dev *dev, u64 offset, size_t bytes)
+{
+	return bytes <= dev->size && offset <= dev->size - bytes;
+}
+
+int bow_dev_read(struct bow_dev *dev, u64 offset, void *buf, size_t bytes)
+{
+	if (!in_device(dev, offset, bytes))
+		return -ERANGE;
+	return dev->ops->read(dev, offset, buf, bytes);
+}
+
+int bow_dev_write(struct bow_dev *dev, u64 offset, const void *buf,
+		  size_t bytes)
+{
+	if (!in_device(dev, offset, bytes))
+		return -ERANGE;
+	return dev->ops->write(dev, offset, buf, bytes);
+}
+
+int bow_dev_flush(struct bow_dev *dev)
+{
+	return dev->ops->flush(dev);
+}
+
+int bow_dev_close(struct bow_dev *dev)
+{
+	return dev->ops->close ? dev->ops->close(dev) : 0;
+}

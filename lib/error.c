@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * error.c - what an error says and which exit status it means
+ */
+#include <stdio.h>
+
+#include "bow.h"
+
+/*
+ * "SUBJECT VALUE TEXT (LIMIT N)": the value is printed when there is a
+ * subject, the limit when there is a text for it.
+ */
+struct why {
+	enum bow_exit status;
+	const char *subject;
+	const char *text;
+	const char *limit;
+};
+
+#define DAMAGED BOW_EXIT_DAMAGED
+#define ERROR BOW_EXIT_ERROR
+
+static const struct why whys[BOW_WHY_END] = {
+	[BOW_WHY_NONE] = { BOW_EXIT_OK, NULL, "no error", NULL },
+	[BOW_WHY_NO_LOG] = { BOW_EXIT_NO_LOG, NULL, "there is no log", NULL },
+	[BOW_WHY_OPEN] = { ERROR, NULL, "cannot be opened", NULL },
+	[BOW_WHY_IO_READ] = { ERROR, "reading at sector", "failed", NULL },
+	[BOW_WHY_IO_WRITE] = { ERROR, "writing at sector", "failed", NULL },
+	[BOW_WHY_IO_FLUSH] = { ERROR, NULL, "making writes durable failed",
+			       NULL },
+	[BOW_WHY_MEMORY] = { ERROR, NULL, "not enough memory", NULL },
+	[BOW_WHY_INTERRUPTED] = { BOW_EXIT_INTERRUPTED, NULL,
+				  "interrupted; run it again", NULL },
+	[BOW_WHY_VERSION] = { DAMAGED, "header version", "is not known", NULL },
+	[BOW_WHY_HEADER_SIZE] = { DAMAGED, "header size", "is wrong",
+				  "block size" },
+	[BOW_WHY_BLOCK_SIZE] = { DAMAGED, "block size", "is not possible",
+				 NULL },
+	[BOW_WHY_COUNT] = { DAMAGED, "entry count", "is wrong", "at most" },
+	[BOW_WHY_HEADER_CSUM] = { DAMAGED, NULL, "the header's checksum is wrong",
+				  NULL },
+	[BOW_WHY_FLAGS] = { DAMAGED, "flags", "are not known", "known" },
+	[BOW_WHY_DEVICE_SHORT] = { DAMAGED, "the device's size of",
+				   "sectors is less than at the checkpoint",
+				   "sectors then:" },
+	[BOW_WHY_SECTOR0] = { DAMAGED, "sector0", "is not a block of the device",
+			      "sectors:" },
+	[BOW_WHY_BACKUP0] = { DAMAGED, "backup0", "is not a block of the device",
+			      "sectors:" },
+	[BOW_WHY_PREV_LOG] = { DAMAGED, "prev_log",
+			       "is not a block of the device", "sectors:" },
+	[BOW_WHY_NEXT_LOG] = { DAMAGED, "next_log",
+			       "is not a block of the device", "sectors:" },
+	[BOW_WHY_ENTRIES_CSUM] = { DAMAGED, NULL,
+				   "the checksum of the entries is wrong, and "
+				   "not because a write was cut", NULL },
+	[BOW_WHY_SEQUENCE_LONG] = { DAMAGED, "sequence",
+				    "is more than the device can hold",
+				    "blocks:" },
+	[BOW_WHY_CHAIN_MAGIC] = { DAMAGED, "sector", "holds no log block",
+				  NULL },
+	[BOW_WHY_CHAIN_SEQUENCE] = { DAMAGED, "sequence",
+				     "does not continue the chain",
+				     "expected" },
+	[BOW_WHY_CHAIN_VERSION] = { DAMAGED, "header version",
+				    "differs from that of block 0", NULL },
+	[BOW_WHY_CHAIN_BLOCK_SIZE] = { DAMAGED, "block size",
+				       "differs from that of block 0", NULL },
+	[BOW_WHY_CHAIN_ID] = { DAMAGED, NULL, "belongs to another checkpoint",
+			       NULL },
+	[BOW_WHY_CHAIN_CSUM] = { DAMAGED, "the log block at sector",
+				 "does not match its checksum", NULL },
+	[BOW_WHY_CHAIN_PLACE] = { DAMAGED, "sector",
+				  "cannot hold the previous log block", NULL },
+	[BOW_WHY_ENTRY0] = { DAMAGED, NULL,
+			     "entry 0 is not the one of block 0", NULL },
+	[BOW_WHY_SOURCE_ALIGN] = { DAMAGED, "source",
+				   "is not a multiple of the block size",
+				   "sectors a block:" },
+	[BOW_WHY_SOURCE_RANGE] = { DAMAGED, "source",
+				   "lies beyond the device", "sectors:" },
+	[BOW_WHY_SOURCE_BLOCK0] = { DAMAGED, "source", "lies in block 0",
+				    NULL },
+	[BOW_WHY_DEST_ALIGN] = { DAMAGED, "dest",
+				 "is not a multiple of the block size",
+				 "sectors a block:" },
+	[BOW_WHY_DEST_RANGE] = { DAMAGED, "dest", "lies beyond the device",
+				 "sectors:" },
+	[BOW_WHY_DEST_BLOCK0] = { DAMAGED, "dest", "lies in block 0", NULL },
+	[BOW_WHY_SIZE] = { DAMAGED, "size",
+			   "is not a positive multiple of the block size",
+			   "bytes a block:" },
+	[BOW_WHY_OVERLAP] = { DAMAGED, "source", "overlaps its dest", "dest" },
+	[BOW_WHY_ENTRY_CSUM] = { DAMAGED, "the backup at sector",
+				 "does not match its checksum", NULL },
+	[BOW_WHY_NOT_DISJOINT] = { DAMAGED, "sector",
+				   "would be written and is still needed: the "
+				   "backups and the blocks to put back are "
+				   "not disjoint", NULL },
+	[BOW_WHY_RECORD] = { DAMAGED, NULL,
+			     "the finishing record is not understood", NULL },
+	[BOW_WHY_RECORD_CSUM] = { DAMAGED, NULL,
+				  "the finishing record's checksum is wrong",
+				  NULL },
+	[BOW_WHY_FINAL_SECTOR] = { DAMAGED, "final_sector",
+				   "is not a block of the device", "sectors:" },
+	[BOW_WHY_FINAL_CSUM] = { DAMAGED, "the final block 0 at sector",
+				 "does not match its checksum", NULL },
+	[BOW_WHY_COMMIT_RESTORING] = { ERROR, NULL,
+				       "a rollback has begun: it can only be "
+				       "rolled back", NULL },
+	[BOW_WHY_COMMIT_UNSURE] = { DAMAGED, "sector",
+				    "should hold the live block 0 and does not "
+				    "look like a filesystem", NULL },
+	[BOW_WHY_OTHER_ACTION] = { ERROR, NULL,
+				   "the other action was already under way and "
+				   "was completed", NULL },
+};
+
+static const struct why *why_of(const struct bow_error *e)
+{
+	return &whys[e->why < BOW_WHY_END ? e->why : BOW_WHY_NONE];
+}
+
+enum bow_exit bow_error_exit(const struct bow_error *e)
+{
+	return why_of(e)->status;
+}
+
+/* snprintf() at the end of what buf holds; cut when it is full. */
+#define APPEND(buf, bytes, used, ...)                                          \
+	do {                                                                   \
+		int n_ = snprintf((buf) + (used), (bytes) - (used),            \
+				  __VA_ARGS__);                                \
+		if (n_ > 0)                                                    \
+			(used) += (size_t)n_ < (bytes) - (used) ?              \
+					  (size_t)n_ : (bytes) - (used) - 1;   \
+	} while (0)
+
+void bow_error_text(const struct bow_error *e, char *buf, size_t bytes)
+{
+	const struct why *why = why_of(e);
+	size_t used = 0;
+
+	if (!bytes)
+		return;
+	buf[0] = '\0';
+	if (e->in_block)
+		APPEND(buf, bytes, used, "log block %u", e->sequence);
+	if (e->in_entry)
+		APPEND(buf, bytes, used, ", entry %u", e->entry);
+	if (e->in_block)
+		APPEND(buf, bytes, used, ": ");
+	if (why->subject)
+		APPEND(buf, bytes, used, "%s %llu ", why->subject,
+		       (unsigned long long)e->value);
+	APPEND(buf, bytes, used, "%s", why->text);
+	if (why->limit)
+		APPEND(buf, bytes, used, " (%s %llu)", why->limit,
+		       (unsigned long long)e->limit);
+	if (why->status == ERROR && e->err < 0 && e->err != -EPERM &&
+	    e->why != BOW_WHY_MEMORY)
+		APPEND(buf, bytes, used, ": %s", strerror(-e->err));
+}

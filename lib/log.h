@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * log.h - what the files of libbow share and its users do not see
+ */
+#ifndef BOW_LOG_H
+#define BOW_LOG_H
+
+#include "bow.h"
+#include "bow_disk.h"
+#include "relocate.h"
+
+/* Largest request of a copy or of a checksum, bytes. */
+#define BOW_IO_BYTES (1u << 20)
+
+/* ---- errors ---- */
+
+/* Fill in why and value; returns err, to be used in `return`. */
+static inline int bow_fail(struct bow_error *e, int err, enum bow_why why,
+			   u64 value, u64 limit)
+{
+	e->err = err;
+	e->why = why;
+	e->value = value;
+	e->limit = limit;
+	return err;
+}
+
+static inline int bow_bad(struct bow_error *e, enum bow_why why, u64 value,
+			  u64 limit)
+{
+	return bow_fail(e, -EUCLEAN, why, value, limit);
+}
+
+static inline int bow_no_memory(struct bow_error *e)
+{
+	return bow_fail(e, -ENOMEM, BOW_WHY_MEMORY, 0, 0);
+}
+
+/* Device access by sector, with the error filled in. */
+int bow_get(struct bow_dev *dev, u64 sector, void *buf, size_t bytes,
+	    struct bow_error *e);
+int bow_put(struct bow_dev *dev, u64 sector, const void *buf, size_t bytes,
+	    struct bow_error *e);
+int bow_sync(struct bow_dev *dev, struct bow_error *e);
+
+/* -EINTR when the caller wants to stop. */
+int bow_stopped(const struct bow_monitor *m, struct bow_error *e);
+
+static inline void bow_report(const struct bow_monitor *m, enum bow_phase phase,
+			      u64 done, u64 total)
+{
+	if (m && m->progress)
+		m->progress(m->ctx, phase, done, total);
+}
+
+/* ---- headers (header.c) ---- */
+
+static inline u32 bow_block_sectors(u32 bs)
+{
+	return bs >> BOW_SECTOR_SHIFT;
+}
+
+/* Is there a whole block at `sector`, apart from block 0? */
+static inline bool bow_place_ok(u64 sector, u32 bs, u64 sectors)
+{
+	u32 n = bow_block_sectors(bs);
+
+	return sector >= n && sector % n == 0 && sector < sectors &&
+	       n <= sectors - sector;
+}
+
+/*
+ * Parse and check the header of a log block.  `room` is the bytes at `block`
+ * that were read, `sectors` the size of the device.
+ */
+int bow_header_parse(const u8 *block, u32 room, u64 sectors,
+		     struct bow_header *h, struct bow_error *e);
+
+int bow_finish_parse(const u8 *block, u64 sectors, struct bow_finish *f,
+		     struct bow_error *e);
+
+/* Do the first `count` entries of a v1.1 block match `csum`? */
+static inline bool bow_entries_ok(const u8 *block, const struct bow_header *h,
+				  u32 count, u32 csum)
+{
+	return bow_entries_csum(block, h->header_size, count) == csum;
+}
+
+/* Does this block 0 belong to a filesystem that is known by its first block? */
+bool bow_is_filesystem(const u8 *block, u32 bs);
+
+/* ---- entries (entry.c) ---- */
+
+void bow_entry_get(const u8 *block, const struct bow_header *h, u32 index,
+		   struct bow_entry *entry);
+
+int bow_entry_check(const struct bow_entry *entry, const struct bow_header *h,
+		    u32 index, u64 sectors, struct bow_error *e);
+
+static inline bool bow_entry_is_claim(const struct bow_entry *entry)
+{
+	return entry->source == entry->dest;
+}
+
+/* CRC of a log block as it was backed up: its magic counts as that of a log. */
+u32 bow_log_block_csum(const u8 *block, u32 bs);
+
+/* ---- torn writes of block 0 (torn.c) ---- */
+
+/*
+ * log->block and log->header hold block 0, v1.1.  When its newest write was
+ * cut, put what is to be used instead into log->block and *newest.
+ */
+int bow_torn_resolve(struct bow_dev *dev, struct bow_log *log,
+		     struct bow_header *newest, struct bow_error *e);
+
+/* ---- the end of a restore (ending.c) ---- */
+
+/* Read the final contents of block 0, and check them against the record. */
+int bow_end_check(struct bow_dev *dev, const struct bow_finish *f, u8 *final,
+		  struct bow_error *e);
+
+/*
+ * Replace block 0 by `final`, which is also at f->final_sector, atomically.
+ * All earlier writes are made durable first.
+ */
+int bow_end(struct bow_dev *dev, const struct bow_finish *f, const u8 *final,
+	    struct bow_error *e);
+
+#endif /* BOW_LOG_H */
