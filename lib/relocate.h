@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * relocate.h - where the contents that belong at x are now
+ *
+ * A map from sectors to sectors that starts as the identity and follows the
+ * undoing of entries, newest first.  Only what differs from the identity is
+ * kept, in runs, so that memory is proportional to the entries.
+ */
+#ifndef BOW_RELOCATE_H
+#define BOW_RELOCATE_H
+
+#include "bow_shim.h"
+
+struct bow_where;
+
+/* The contents of [start, start + sectors) are at `place`. */
+struct bow_extent {
+	u64 start;
+	u64 place;
+	u64 sectors;
+};
+
+struct bow_where *bow_where_new(void);
+void bow_where_free(struct bow_where *w);
+
+/* Back to the identity. */
+void bow_where_clear(struct bow_where *w);
+
+/*
+ * Undo the move of `sectors` sectors from `source` to `dest`, two ranges that
+ * do not overlap: what belongs at source is where the contents of dest are.
+ * Before that move dest held nothing of interest, so it is forgotten: the map
+ * of a sound log ends with none but blocks that were in use.
+ * 0 or -ENOMEM (the map is then of no use).
+ */
+int bow_where_undo(struct bow_where *w, u64 source, u64 dest, u64 sectors);
+
+/* Place of `sector`; *sectors is cut to the run that moves with it. */
+u64 bow_where_get(const struct bow_where *w, u64 sector, u64 *sectors);
+
+/* The first run that ends above `sector`; false: there is none. */
+bool bow_where_next(const struct bow_where *w, u64 sector,
+		    struct bow_extent *extent);
+
+#endif /* BOW_RELOCATE_H */
