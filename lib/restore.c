@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * restore.c - rolling back, committing, and completing what was begun
+ *
+ * Everything is checked before the first write.  A rollback then writes the
+ * mark RESTORING; copies backups, which no copy overwrites, so that all of it
+ * can be repeated from the start; and ends by replacing block 0.  A commit is
+ * only that end.
+ */
+#include "log.h"
+
+struct restore {
+	struct bow_dev *dev;
+	const struct bow_monitor *monitor;
+	struct bow_result *result;
+	struct bow_error *e;
+	struct bow_log log;
+	bool dry_run;
+};
+
+/* ---- the end ---- */
+
+/* Complete a finishing record; commit and rollback differ no more. */
+static int complete(struct restore *s, const struct bow_finish *f)
+{
+	u8 final[BOW_BLOCK_SIZE_MAX];
+	int r = bow_end_check(s->dev, f, final, s->e);
+
+	s->result->done = f->action;
+	if (r || s->dry_run)
+		return r;
+	s->result->written = true;
+	return bow_end(s->dev, f, final, s->e);
+}
+
+static int finish(struct restore *s, enum bow_action action, u64 sector)
+{
+	const struct bow_header *h = &s->log.header;
+	struct bow_finish f = {
+		.block_size = s->log.bs,
+		.final_sector = sector,
+		.action = action,
+		.device_sectors = s->log.sectors,
+		.created = h->created,
+	};
+	int r = bow_get(s->dev, sector, s->log.scratch, s->log.bs, s->e);
+
+	if (r)
+		return r;
+	f.final_csum = bow_crc32(0, s->log.scratch, s->log.bs);
+	memcpy(f.checkpoint_id, h->checkpoint_id, sizeof(f.checkpoint_id));
+	return complete(s, &f);
+}
+
+/* ---- rollback ---- */
+
+/*
+ * From here on the device is neither state, and only a rollback may follow:
+ * say so durably before the first copy.  Also when the mark is there already:
+ * whoever wrote it may have died before it was durable.
+ */
+static int mark_restoring(struct restore *s)
+{
+	u32 bytes = s->log.bs < s->dev->unit ? s->log.bs : s->dev->unit;
+	u8 *block = s->log.scratch;
+	u32 magic;
+	int r = bow_get(s->dev, 0, block, bytes, s->e);
+
+	if (r)
+		return r;
+	magic = bow_get_le32(block);
+	if (magic != BOW_MAGIC_LOG && magic != BOW_MAGIC_RESTORING)
+		return bow_bad(s->e, BOW_WHY_NO_LOG, 0, 0);
+	bow_put_le32(block, BOW_MAGIC_RESTORING);
+	s->result->written = true;
+	r = bow_put(s->dev, 0, block, bytes, s->e);
+	return r ? r : bow_sync(s->dev, s->e);
+}
+
+/* Gathers copies whose targets touch into one write. */
+struct gather {
+	u8 *buf;		/* BOW_IO_BYTES */
+	u64 target;		/* sectors */
+	u32 fill;		/* bytes */
+	u64 done;
+	u64 total;
+};
+
+static int write_gathered(struct restore *s, struct gather *g)
+{
+	int r;
+
+	if (!g->fill)
+		return 0;
+	r = bow_put(s->dev, g->target, g->buf, g->fill, s->e);
+	if (r)
+		return r;
+	g->done += g->fill;
+	g->fill = 0;
+	bow_report(s->monitor, BOW_PHASE_COPY, g->done, g->total);
+	return bow_stopped(s->monitor, s->e);
+}
+
+/* Read the start of `run` behind what was gathered; take it off the run. */
+static int gather_run(struct restore *s, struct gather *g, struct bow_run *run)
+{
+	u64 n = (BOW_IO_BYTES - g->fill) >> BOW_SECTOR_SHIFT;
+	int r;
+
+	if (n > run->sectors)
+		n = run->sectors;
+	if (!g->fill)
+		g->target = run->target;
+	r = bow_get(s->dev, run->place, g->buf + g->fill,
+		    (size_t)n << BOW_SECTOR_SHIFT, s->e);
+	g->fill += (u32)n << BOW_SECTOR_SHIFT;
+	run->target += n;
+	run->place += n;
+	run->sectors -= n;
+	return r;
+}
+
+static int copy_runs(struct restore *s, struct gather *g)
+{
+	struct bow_run run = { 0 };
+	int r = 0;
+
+	while (!r && bow_plan_next(&s->log, run.target, &run)) {
+		u64 end = g->target + (g->fill >> BOW_SECTOR_SHIFT);
+
+		if (run.target != end)
+			r = write_gathered(s, g);
+		while (!r && run.sectors) {
+			r = gather_run(s, g, &run);
+			if (!r && g->fill == BOW_IO_BYTES)
+				r = write_gathered(s, g);
+		}
+	}
+	return r ? r : write_gathered(s, g);
+}
+
+static int copy_back(struct restore *s, const struct bow_plan *plan)
+{
+	struct gather g = { .total = plan->bytes };
+	int r;
+
+	g.buf = bow_alloc(BOW_IO_BYTES);
+	if (!g.buf)
+		return bow_no_memory(s->e);
+	r = mark_restoring(s);
+	if (!r)
+		r = bow_stopped(s->monitor, s->e);
+	if (!r)
+		r = copy_runs(s, &g);
+	bow_free(g.buf);
+	return r;
+}
+
+static int roll_back(struct restore *s)
+{
+	struct bow_plan plan;
+	int r = bow_log_verify(s->dev, &s->log, s->monitor, s->e);
+
+	if (!r)
+		r = bow_plan_make(&s->log, &plan, s->e);
+	if (r)
+		return r;
+	s->result->bytes = plan.bytes;
+	s->result->copies = plan.copies;
+	s->result->log_blocks = s->log.log_blocks;
+	s->result->entries = s->log.entries;
+	if (!s->dry_run)
+		r = copy_back(s, &plan);
+	return r ? r : finish(s, BOW_ACTION_ROLLBACK, plan.block0);
+}
+
+/* ---- commit ---- */
+
+/*
+ * Where the live copy is.  v1.1 says it in a checked header.  In v1.0 the
+ * newest entry may know better, and v0 needs the whole log to tell; damage in
+ * older log blocks does not hinder a v1.0 commit.
+ */
+static int find_live(struct restore *s, u64 *sector)
+{
+	struct bow_log *log = &s->log;
+	int r = 0;
+
+	if (log->header.version != BOW_VERSION_1_1)
+		r = bow_log_scan(s->dev, log, s->monitor, s->e);
+	if (r == -EUCLEAN && log->header.version == BOW_VERSION_1_0 &&
+	    s->e->in_block && s->e->sequence < log->newest.sequence) {
+		memset(s->e, 0, sizeof(*s->e));
+		r = 0;
+	}
+	*sector = log->live;
+	if (!r && !bow_place_ok(*sector, log->bs, log->sectors))
+		r = bow_bad(s->e, BOW_WHY_SECTOR0, *sector, log->sectors);
+	return r;
+}
+
+static int commit(struct restore *s)
+{
+	u64 sector;
+	int r;
+
+	if (s->log.state == BOW_STATE_RESTORING)
+		return bow_fail(s->e, -EPERM, BOW_WHY_COMMIT_RESTORING, 0, 0);
+	r = find_live(s, &sector);
+	if (!r)
+		r = bow_get(s->dev, sector, s->log.scratch, s->log.bs, s->e);
+	if (!r && s->log.header.version == 0 &&
+	    !bow_is_filesystem(s->log.scratch, s->log.bs))
+		r = bow_bad(s->e, BOW_WHY_COMMIT_UNSURE, sector, 0);
+	s->result->log_blocks = s->log.log_blocks;
+	s->result->entries = s->log.entries;
+	return r ? r : finish(s, BOW_ACTION_COMMIT, sector);
+}
+
+/* ---- the call ---- */
+
+static int act(struct restore *s, enum bow_action action)
+{
+	int r;
+
+	s->result->found = s->log.state;
+	s->result->torn = s->log.torn;
+	s->result->header = s->log.header;
+	s->result->finish = s->log.finish;
+	s->result->done = action;
+	s->result->resumed = s->log.state != BOW_STATE_ACTIVE;
+	switch (s->log.state) {
+	case BOW_STATE_NONE:
+		return bow_fail(s->e, -ENODATA, BOW_WHY_NO_LOG, 0, 0);
+	case BOW_STATE_FINISHING:
+		r = complete(s, &s->log.finish);
+		if (!r && s->log.finish.action != action)
+			r = bow_fail(s->e, -EPERM, BOW_WHY_OTHER_ACTION, 0, 0);
+		return r;
+	default:
+		return action == BOW_ACTION_COMMIT ? commit(s) : roll_back(s);
+	}
+}
+
+int bow_restore(struct bow_dev *dev, enum bow_action action, bool dry_run,
+		const struct bow_monitor *m, struct bow_result *result,
+		struct bow_error *e)
+{
+	struct restore s = {
+		.dev = dev, .monitor = m, .result = result, .e = e,
+		.dry_run = dry_run,
+	};
+	int r;
+
+	memset(result, 0, sizeof(*result));
+	r = bow_log_open(dev, &s.log, e);
+	if (!r)
+		r = act(&s, action);
+	bow_log_free(&s.log);
+	return r;
+}
