@@ -38,10 +38,10 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wundef -Wvla -Wformat=2
-BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ikmod -Ilib \
+BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ikmod -Ilib -Icommon \
 	-D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -DBOW_VERSION='"$(VERSION)"'
 # -Wshadow trips over the headers of klibc itself.
-KLIBC_CFLAGS := -std=gnu11 -Os $(filter-out -Wshadow,$(WARN)) -Ikmod -Ilib -DBOW_VERSION='"$(VERSION)"'
+KLIBC_CFLAGS := -std=gnu11 -Os $(filter-out -Wshadow,$(WARN)) -Ikmod -Ilib -Icommon -DBOW_VERSION='"$(VERSION)"'
 ifeq ($(SAN),1)
 B := build/san
 BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -54,14 +54,16 @@ endif
 CORE_SRC := kmod/bow_disk.c kmod/bow_map.c kmod/bow_core.c
 # What libbow shares with the module: building and checking disk structures.
 LIB_SRC := $(sort $(wildcard lib/*.c)) kmod/bow_disk.c
-RESTORE_SRC := $(sort $(wildcard restore/*.c))
-VERIFY_SRC := $(sort $(wildcard verify/*.c))
+# What bow-restore and bow-verify share beyond libbow: messages, progress.
+COMMON_SRC := $(sort $(wildcard common/*.c))
+RESTORE_SRC := $(sort $(wildcard restore/*.c)) $(COMMON_SRC)
+VERIFY_SRC := $(sort $(wildcard verify/*.c)) $(COMMON_SRC)
 CONTROL_SRC := $(sort $(wildcard control/*.c))
 # bowctl without main(), for its tests.
 CONTROL_PARTS := $(filter-out control/bowctl.c,$(CONTROL_SRC))
 CONTROL_LIBS := -ldevmapper -lext2fs -lcom_err
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-HEADERS := $(wildcard kmod/*.h lib/*.h restore/*.h verify/*.h control/*.h \
+HEADERS := $(wildcard kmod/*.h lib/*.h common/*.h restore/*.h verify/*.h control/*.h \
 	tests/*.h tests/*/*.h)
 MAN := $(sort $(wildcard man/*.[1-8]))
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * json.c - writing JSON, a member a line
+ */
+#include "cli.h"
+
+static void put_string(struct json *j, const char *s)
+{
+	fputc('"', j->out);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			fprintf(j->out, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(j->out, "\\u%04x", c);
+		else
+			fputc(c, j->out);
+	}
+	fputc('"', j->out);
+}
+
+static void new_line(struct json *j)
+{
+	unsigned int i;
+
+	fputc('\n', j->out);
+	for (i = 0; i < j->depth; i++)
+		fputs("  ", j->out);
+}
+
+static void begin(struct json *j, const char *name)
+{
+	if (j->comma)
+		fputc(',', j->out);
+	if (j->depth)
+		new_line(j);
+	if (name) {
+		put_string(j, name);
+		fputs(": ", j->out);
+	}
+	j->comma = true;
+}
+
+static void open_with(struct json *j, const char *name, char bracket)
+{
+	begin(j, name);
+	fputc(bracket, j->out);
+	j->depth++;
+	j->comma = false;
+}
+
+static void close_with(struct json *j, char bracket)
+{
+	j->depth--;
+	if (j->comma)
+		new_line(j);
+	fputc(bracket, j->out);
+	j->comma = true;
+	if (!j->depth)
+		fputc('\n', j->out);
+}
+
+void json_object(struct json *j, const char *name)
+{
+	open_with(j, name, '{');
+}
+
+void json_array(struct json *j, const char *name)
+{
+	open_with(j, name, '[');
+}
+
+void json_close_object(struct json *j)
+{
+	close_with(j, '}');
+}
+
+void json_close_array(struct json *j)
+{
+	close_with(j, ']');
+}
+
+void json_string(struct json *j, const char *name, const char *value)
+{
+	begin(j, name);
+	put_string(j, value);
+}
+
+void json_u64(struct json *j, const char *name, u64 value)
+{
+	begin(j, name);
+	fprintf(j->out, "%llu", (unsigned long long)value);
+}
+
+void json_bool(struct json *j, const char *name, bool value)
+{
+	begin(j, name);
+	fputs(value ? "true" : "false", j->out);
+}
+
+void json_error(struct json *j, const char *name, const struct bow_error *e)
+{
+	char text[256];
+
+	bow_error_text(e, text, sizeof(text));
+	json_object(j, name);
+	json_string(j, "message", text);
+	if (e->in_block)
+		json_u64(j, "log_block", e->sequence);
+	if (e->in_entry)
+		json_u64(j, "entry", e->entry);
+	json_u64(j, "value", e->value);
+	json_u64(j, "limit", e->limit);
+	json_close_object(j);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * message.c - what goes wrong, said once, to stderr
+ */
+#include "cli.h"
+
+#define REASON_MAX 256
+
+void message_error(const char *program, const char *device,
+		   const struct bow_error *e)
+{
+	char reason[REASON_MAX];
+
+	bow_error_text(e, reason, sizeof(reason));
+	fprintf(stderr, "%s: %s: %s\n", program, device, reason);
+}
+
+void message_open(const char *program, const char *device, int err)
+{
+	const char *why = strerror(-err);
+
+	if (err == -EBUSY)
+		why = "in use: mounted, or held by another program or driver";
+	else if (err == -ENOTBLK)
+		why = "neither a block device nor a regular file";
+	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device, why);
+}
+
+int message_close_stdout(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return -EIO;
+	return 0;
+}
+
+bool parse_fd(const char *arg, int *fd)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(arg, &end, 10);
+	if (end == arg || *end || errno || n < 0 || n > 0xffff)
+		return false;
+	*fd = (int)n;
+	return true;
+}
