@@ -208,9 +208,8 @@ int bow_core_activate(struct bow_core *core, const struct bow_core_params *p,
 		free_buffers(core);
 		return r;
 	}
-	/* The live copy just below the backup, as v0 and v1.0 have it. */
-	bow_map_alloc(&core->map, 1, &backup0);
 	bow_map_alloc(&core->map, 1, &core->live0);
+	bow_map_alloc(&core->map, 1, &backup0);
 	bow_map_alloc(&core->map, 1, &core->next_log);
 
 	memset(&core->n, 0, sizeof(core->n));

@@ -5,6 +5,8 @@
 #include "bow_map.h"
 
 #define BITS 64u
+/* A window is as large as the largest copy needs. */
+#define BOW_WINDOW_BLOCKS 256u
 
 /* The part of a range that lies in one word of one leaf. */
 struct bow_span {
@@ -186,6 +188,8 @@ void bow_map_disarm(struct bow_map *map)
 		map->free += leaf->free;
 	}
 	map->cursor = map->blocks;
+	map->window = 0;
+	map->window_end = 0;
 	map->armed = false;
 }
 
@@ -267,26 +271,67 @@ static u64 highest_free(struct bow_map *map)
 	return 0;
 }
 
+/* Length of the run of FREE blocks at @first, at most @count. */
+static u64 free_run(const struct bow_map *map, u64 first, u64 count)
+{
+	u64 n = 0;
+
+	while (n < count && bow_map_state(map, first + n) == BOW_FREE)
+		n++;
+	return n;
+}
+
+/* The highest run of FREE blocks, or its end, becomes the window. */
+static void open_window(struct bow_map *map)
+{
+	u64 last = highest_free(map);
+
+	map->window_end = last + 1;
+	map->window = last;
+	while (map->window > 1 &&
+	       map->window_end - map->window < BOW_WINDOW_BLOCKS &&
+	       bow_map_state(map, map->window - 1) == BOW_FREE)
+		map->window--;
+}
+
+static void hold(struct bow_map *map, u64 first, u64 count)
+{
+	map->held += count;
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+
+		s.leaf->pool[s.word] &= ~s.mask;
+		s.leaf->copy[s.word] |= s.mask;
+		sub_free(map, s.leaf, bow_weight(s.mask));
+		first += s.count;
+		count -= s.count;
+	}
+}
+
 u64 bow_map_alloc(struct bow_map *map, u64 want, u64 *first)
 {
-	u64 last, n;
+	u64 n = 0;
 
 	if (!map->free || !want)
 		return 0;
-	last = highest_free(map);
-	for (n = 0; n < want; n++) {
-		struct bow_span s = span_at(map, last - n, 1);
+	/* The filesystem may have taken blocks of the window meanwhile. */
+	while (map->window < map->window_end) {
+		u64 left = map->window_end - map->window;
 
-		if (!(get(s.leaf->pool, s.word) & ~s.leaf->copy[s.word] &
-		      s.mask))
+		n = free_run(map, map->window, left < want ? left : want);
+		if (n)
 			break;
-		s.leaf->pool[s.word] &= ~s.mask;
-		s.leaf->copy[s.word] |= s.mask;
-		sub_free(map, s.leaf, 1);
+		map->window++;
 	}
-	map->held += n;
-	map->cursor = last + 1 - n;
-	*first = last + 1 - n;
+	if (!n) {
+		open_window(map);
+		n = map->window_end - map->window;
+		if (n > want)
+			n = want;
+	}
+	*first = map->window;
+	map->window += n;
+	hold(map, *first, n);
 	return n;
 }
 

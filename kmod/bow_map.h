@@ -49,6 +49,8 @@ struct bow_map {
 	u64 free;		/* blocks FREE; before arming: was_free */
 	u64 held;		/* blocks HELD */
 	u64 cursor;		/* no block at or above it is FREE */
+	u64 window;		/* backups go to [window, window_end) first */
+	u64 window_end;
 	u64 *spare;		/* a zeroed plane for bow_map_add_free() */
 };
 
@@ -99,8 +101,10 @@ void bow_map_take(struct bow_map *map, u64 first, u64 count);
 /*
  * bow_map_alloc - take a run of FREE blocks, which become HELD
  *
- * From the end of the device downwards: ext4 fills block groups from the
- * front, and a backup that the filesystem overwrites must be copied again.
+ * From the end of the device downwards, as ext4 fills block groups from the
+ * front and a backup that the filesystem overwrites must be copied again; but
+ * upwards within a window, so that the backups of neighbours become one entry
+ * and one large copy.
  * Returns the length of the run, 1 .. @want, or 0 when the pool is empty.
  */
 u64 bow_map_alloc(struct bow_map *map, u64 want, u64 *first);

@@ -86,27 +86,56 @@ static void cut_bio(struct bow *bow, struct bio *bio)
 		dm_accept_partial_bio(bio, end - start);
 }
 
+typedef u64 (*range_fn)(struct bow_map *map, u64 first, u64 count);
+
+/* Call @fn on [first, end) with the lock held for a part at a time. */
+static u64 for_blocks(struct bow *bow, u64 first, u64 end, range_fn fn)
+{
+	u64 sum = 0;
+
+	while (first < end) {
+		u64 n = min(end - first, BOW_LOCK_BLOCKS);
+
+		spin_lock(&bow->lock);
+		sum += fn(&bow->core.map, first, n);
+		spin_unlock(&bow->lock);
+		first += n;
+	}
+	return sum;
+}
+
+/* The same for the blocks that lie wholly inside a discard. */
+static u64 for_discarded(struct bow *bow, struct bio *bio, range_fn fn)
+{
+	u32 round = (1u << bow->block_shift) - 1;
+
+	return for_blocks(bow,
+			  (bio->bi_iter.bi_sector + round) >> bow->block_shift,
+			  bio_end_sector(bio) >> bow->block_shift, fn);
+}
+
+static u64 add_free(struct bow_map *map, u64 first, u64 count)
+{
+	/* Without memory a part is not recorded: less is free. */
+	return bow_map_add_free(map, first, count) == 0;
+}
+
+static u64 remove_free(struct bow_map *map, u64 first, u64 count)
+{
+	bow_map_remove_free(map, first, count);
+	return 0;
+}
+
 /* State 0: a write ends that its blocks are free, a discard begins it. */
 static void note_passing(struct bow *bow, struct bio *bio)
 {
-	u32 round = (1u << bow->block_shift) - 1;
 	u64 first = bow_bio_first(bow, bio);
-	u64 end = bio_end_sector(bio) >> bow->block_shift;
 
-	if (bio_op(bio) == REQ_OP_DISCARD) {
-		first = (bio->bi_iter.bi_sector + round) >> bow->block_shift;
-		spin_lock(&bow->lock);
-		/* Without memory the range is not recorded: less is free. */
-		if (first < end)
-			bow_map_add_free(&bow->core.map, first, end - first);
-		spin_unlock(&bow->lock);
-	} else if (op_is_write(bio_op(bio)) && READ_ONCE(bow->core.map.free)) {
-		end = min(first + bow_bio_count(bow, bio), bow_blocks(bow));
-		spin_lock(&bow->lock);
-		if (first < end)
-			bow_map_remove_free(&bow->core.map, first, end - first);
-		spin_unlock(&bow->lock);
-	}
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		for_discarded(bow, bio, add_free);
+	else if (op_is_write(bio_op(bio)) && READ_ONCE(bow->core.map.free))
+		for_blocks(bow, first, min(first + bow_bio_count(bow, bio),
+					   bow_blocks(bow)), remove_free);
 }
 
 /* States 0 and 2.  False: the state is changing or has changed. */
@@ -190,32 +219,10 @@ int bow_route(struct bow *bow, struct bio *bio)
 
 /* ---- discards in state 1 ---- */
 
-typedef u64 (*range_fn)(struct bow_map *map, u64 first, u64 count);
-
 static u64 return_end(struct bow_map *map, u64 first, u64 count)
 {
 	bow_map_return_end(map, first, count);
 	return 0;
-}
-
-/* Call @fn on the whole blocks of a discard, a part at a time. */
-static u64 for_whole_blocks(struct bow *bow, struct bio *bio, range_fn fn)
-{
-	u32 round = (1u << bow->block_shift) - 1;
-	u64 first = (bio->bi_iter.bi_sector + round) >> bow->block_shift;
-	u64 end = bio_end_sector(bio) >> bow->block_shift;
-	u64 sum = 0;
-
-	while (first < end) {
-		u64 n = min(end - first, BOW_LOCK_BLOCKS);
-
-		spin_lock(&bow->lock);
-		sum += fn(&bow->core.map, first, n);
-		spin_unlock(&bow->lock);
-		first += n;
-		cond_resched();
-	}
-	return sum;
 }
 
 /*
@@ -224,7 +231,7 @@ static u64 for_whole_blocks(struct bow *bow, struct bio *bio, range_fn fn)
  */
 static void discard(struct bow *bow, struct bio *bio)
 {
-	if (!for_whole_blocks(bow, bio, bow_map_return_begin)) {
+	if (!for_discarded(bow, bio, bow_map_return_begin)) {
 		end_bio(bio, BLK_STS_OK);
 		return;
 	}
@@ -247,7 +254,7 @@ static void end_returning(struct bow *bow)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&bow->returning))) {
-		for_whole_blocks(bow, bio, return_end);
+		for_discarded(bow, bio, return_end);
 		end_bio(bio, BLK_STS_OK);
 	}
 }
