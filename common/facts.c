@@ -42,11 +42,11 @@ const char *facts_torn(enum bow_torn torn)
 	case BOW_TORN_APPEND:
 		return "the newest append; the entries before it are used";
 	case BOW_TORN_ROLLOVER_NEW:
-		return "the newest log block; the one before it is used";
+		return "a roll-over; the log block before this one is used";
 	case BOW_TORN_ROLLOVER_OLD:
-		return "the next log block; the copy of this one is used";
+		return "a roll-over; the copy of this log block is used";
 	case BOW_TORN_ACTIVATION:
-		return "the start; the copy of block 0 is used";
+		return "the activation; the copy of block 0 is used";
 	default:
 		return NULL;
 	}

@@ -2,8 +2,8 @@
 /*
  * progress.c - a bar for people, lines for programs
  *
- * The lines are those of e2fsck -C: phase, current, maximum, device.  The bar
- * is one for all phases, so that it never runs backwards.
+ * A line is phase, done and total, as e2fsck -C begins it.  The bar is one for
+ * all phases, so that it never runs backwards.
  */
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ void progress_init(struct progress *p, const char *program,
 static void write_line(const struct progress *p, enum bow_phase phase,
 		       u64 done, u64 total)
 {
-	char line[256];
+	char line[TEXT_MAX];
 	int n, r;
 
 	/* KiB, but for log blocks: numbers that programs can hold. */
@@ -33,13 +33,10 @@ static void write_line(const struct progress *p, enum bow_phase phase,
 		done = (done + 1023) >> 10;
 		total = (total + 1023) >> 10;
 	}
-	n = snprintf(line, sizeof(line), "%d %llu %llu %s\n", (int)phase + 1,
-		     (unsigned long long)done, (unsigned long long)total,
-		     p->device);
-	if (n < 0)
+	n = snprintf(line, sizeof(line), "%d %llu %llu\n", (int)phase + 1,
+		     (unsigned long long)done, (unsigned long long)total);
+	if (n < 0 || (size_t)n >= sizeof(line))
 		return;
-	if ((size_t)n >= sizeof(line))
-		n = (int)sizeof(line) - 1;
 	/* Whoever reads this may be gone; the restore goes on. */
 	r = (int)write(p->fd, line, (size_t)n);
 	(void)r;

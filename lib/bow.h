@@ -302,6 +302,16 @@ int bow_plan_make(const struct bow_log *log, struct bow_plan *plan,
 bool bow_plan_next(const struct bow_log *log, u64 target,
 		   struct bow_run *run);
 
+/* ---- commit (commit.c) ---- */
+
+/*
+ * Of a scanned log: the sector of the live contents of block 0, which a commit
+ * puts in place.  -EPERM when a rollback has begun.  The backups need not be
+ * sound for a commit.
+ */
+int bow_commit_find(struct bow_dev *dev, struct bow_log *log, u64 *sector,
+		    struct bow_error *e);
+
 /* ---- restore (restore.c): one call from block 0 to the durable end ---- */
 
 struct bow_result {

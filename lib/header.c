@@ -216,16 +216,3 @@ int bow_finish_parse(const u8 *block, u64 sectors, struct bow_finish *f,
 	f->created = le64_to_cpu(d.created);
 	return check_record(f, sectors, e);
 }
-
-/* Offsets and magic numbers from the headers of each filesystem in Linux. */
-bool bow_is_filesystem(const u8 *block, u32 bs)
-{
-	static const u8 xfs[4] = { 'X', 'F', 'S', 'B' };
-	const u32 f2fs = 0xf2f52010, erofs = 0xe0f5e1e2;
-
-	if (bow_has_ext_superblock(block, bs) || !memcmp(block, xfs, 4))
-		return true;
-	return bs >= BOW_GUARD_OFFSET + 4 &&
-	       (bow_get_le32(block + BOW_GUARD_OFFSET) == f2fs ||
-		bow_get_le32(block + BOW_GUARD_OFFSET) == erofs);
-}

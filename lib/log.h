@@ -86,9 +86,6 @@ static inline bool bow_entries_ok(const u8 *block, const struct bow_header *h,
 	return bow_entries_csum(block, h->header_size, count) == csum;
 }
 
-/* Does this block 0 belong to a filesystem that is known by its first block? */
-bool bow_is_filesystem(const u8 *block, u32 bs);
-
 /* ---- entries (entry.c) ---- */
 
 void bow_entry_get(const u8 *block, const struct bow_header *h, u32 index,

@@ -176,42 +176,13 @@ static int roll_back(struct restore *s)
 
 /* ---- commit ---- */
 
-/*
- * Where the live copy is.  v1.1 says it in a checked header.  In v1.0 the
- * newest entry may know better, and v0 needs the whole log to tell; damage in
- * older log blocks does not hinder a v1.0 commit.
- */
-static int find_live(struct restore *s, u64 *sector)
-{
-	struct bow_log *log = &s->log;
-	int r = 0;
-
-	if (log->header.version != BOW_VERSION_1_1)
-		r = bow_log_scan(s->dev, log, s->monitor, s->e);
-	if (r == -EUCLEAN && log->header.version == BOW_VERSION_1_0 &&
-	    s->e->in_block && s->e->sequence < log->newest.sequence) {
-		memset(s->e, 0, sizeof(*s->e));
-		r = 0;
-	}
-	*sector = log->live;
-	if (!r && !bow_place_ok(*sector, log->bs, log->sectors))
-		r = bow_bad(s->e, BOW_WHY_SECTOR0, *sector, log->sectors);
-	return r;
-}
-
 static int commit(struct restore *s)
 {
 	u64 sector;
-	int r;
+	int r = bow_log_scan(s->dev, &s->log, s->monitor, s->e);
 
-	if (s->log.state == BOW_STATE_RESTORING)
-		return bow_fail(s->e, -EPERM, BOW_WHY_COMMIT_RESTORING, 0, 0);
-	r = find_live(s, &sector);
 	if (!r)
-		r = bow_get(s->dev, sector, s->log.scratch, s->log.bs, s->e);
-	if (!r && s->log.header.version == 0 &&
-	    !bow_is_filesystem(s->log.scratch, s->log.bs))
-		r = bow_bad(s->e, BOW_WHY_COMMIT_UNSURE, sector, 0);
+		r = bow_commit_find(s->dev, &s->log, &sector, s->e);
 	s->result->log_blocks = s->log.log_blocks;
 	s->result->entries = s->log.entries;
 	return r ? r : finish(s, BOW_ACTION_COMMIT, sector);

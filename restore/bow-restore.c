@@ -8,8 +8,10 @@
 
 #include "restore.h"
 
+#define USAGE_LINE "Usage: bow-restore [OPTION]... DEVICE\n"
+
 static const char usage_text[] =
-	"Usage: bow-restore [OPTION]... DEVICE\n"
+	USAGE_LINE
 	"Undo what was written to DEVICE since its checkpoint.\n"
 	"\n"
 	"      --rollback   put the device back as it was at the checkpoint\n"
@@ -52,7 +54,7 @@ static int usage_error(const char *why)
 {
 	if (why)
 		fprintf(stderr, PROGRAM ": %s\n", why);
-	fputs("Try '" PROGRAM " --help'.\n", stderr);
+	fputs(USAGE_LINE "Try '" PROGRAM " --help'.\n", stderr);
 	return BOW_EXIT_USAGE;
 }
 
