@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bow-verify.c - is the log on a device sound, and what is in it?
+ */
+#include <getopt.h>
+#include <unistd.h>
+
+#include "verify.h"
+
+#define USAGE_LINE "Usage: bow-verify [OPTION]... DEVICE\n"
+
+static const char usage_text[] =
+	USAGE_LINE
+	"Check the log on DEVICE, entry by entry; write nothing.\n"
+	"\n"
+	"      --list       print every entry, newest first\n"
+	"  -v, --verbose    print more figures\n"
+	"  -q, --quiet      print nothing but errors\n"
+	"  -J, --json       print the result as JSON\n"
+	"  -C FD            write progress to descriptor FD, 0: draw a bar\n"
+	"  -h, --help       print this and exit\n"
+	"  -V, --version    print the version and exit\n"
+	"\n"
+	"DEVICE is a block device or an image file.\n"
+	"Exit status: 0 the log is sound; 2 there is no log; 4 damaged or not\n"
+	"understood; 8 error; 16 usage; 32 interrupted, run it again.\n";
+
+enum {
+	OPT_LIST = 256,
+};
+
+static const struct option long_options[] = {
+	{ "list", no_argument, NULL, OPT_LIST },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "json", no_argument, NULL, 'J' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 }
+};
+
+static int usage_error(const char *why)
+{
+	if (why)
+		fprintf(stderr, PROGRAM ": %s\n", why);
+	fputs(USAGE_LINE "Try '" PROGRAM " --help'.\n", stderr);
+	return BOW_EXIT_USAGE;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "vqJC:hV", long_options, NULL)) !=
+	       -1) {
+		switch (c) {
+		case OPT_LIST:
+			o->list = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'J':
+			o->json = true;
+			break;
+		case 'C':
+			if (!parse_fd(optarg, &o->progress_fd))
+				return usage_error("-C: not a descriptor");
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return BOW_EXIT_OK;
+		case 'V':
+			puts(PROGRAM " " BOW_VERSION);
+			return BOW_EXIT_OK;
+		default:
+			return usage_error(NULL);
+		}
+	}
+	if (argc - optind != 1)
+		return usage_error("one DEVICE is wanted");
+	o->device = argv[optind];
+	return -1;
+}
+
+/* Tell what was found; the list may still be interrupted. */
+static enum bow_exit report(struct bow_dev *dev, const struct options *o,
+			    struct findings *f)
+{
+	struct json j = { .out = stdout };
+	enum bow_exit status = f->status;
+	int r = 0;
+
+	if (o->json) {
+		json_object(&j, NULL);
+		report_json(&j, o, f);
+		if (o->list)
+			r = list_entries(dev, f, &j);
+		json_close_object(&j);
+	} else {
+		report_text(o, f);
+		if (o->list)
+			r = list_entries(dev, f, NULL);
+	}
+	if (r)
+		status = r == -EINTR ? BOW_EXIT_INTERRUPTED : BOW_EXIT_ERROR;
+	if (message_close_stdout())
+		status = BOW_EXIT_ERROR;
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .progress_fd = -1 };
+	struct findings f;
+	struct bow_dev dev;
+	int status = parse_options(argc, argv, &o);
+	int r;
+
+	if (status >= 0)
+		return status;
+	r = signals_catch();
+	if (!r)
+		r = bow_dev_open(&dev, o.device, false);
+	if (r) {
+		message_open(PROGRAM, o.device, r);
+		return BOW_EXIT_ERROR;
+	}
+	examine(&dev, &o, &f);
+	status = (int)report(&dev, &o, &f);
+	findings_free(&f);
+	r = bow_dev_close(&dev);
+	return r ? BOW_EXIT_ERROR : status;
+}
