@@ -211,7 +211,7 @@ int ctl_freeze_prepare(struct ctl_freeze *f, int mount_fd,
 int ctl_freeze_begin(struct ctl_freeze *f, struct ctl_error *e);
 /* Is it still frozen?  -ESTALE when somebody thawed it. */
 int ctl_freeze_still(struct ctl_freeze *f, struct ctl_error *e);
-/* Thaws, whatever happened.  -ESTALE when somebody else did already. */
+/* Thaws, whatever happened. */
 int ctl_freeze_end(struct ctl_freeze *f, struct ctl_error *e);
 
 /* The commands: print their result, leave the reason of a failure in `e`. */

@@ -164,13 +164,29 @@ static int hand_over(struct checkpoint *c)
 	return err ? err : compare_free(c);
 }
 
+/*
+ * Thawed by somebody meanwhile, blocks that were handed over as free may have
+ * come into use.  Only a freeze that lasted until state 1 proves they have not.
+ */
+static int begin_state1(struct checkpoint *c)
+{
+	struct ctl_error unused = { "" };
+	int err = ctl_dm_message(&c->place.dm, "checkpoint", c->e);
+
+	if (err)
+		return err;
+	err = ctl_freeze_still(&c->freeze, c->e);
+	if (err)
+		ctl_dm_message(&c->place.dm, "commit", &unused);
+	return err;
+}
+
 /* What is done while frozen. */
 static int begin_checkpoint(struct checkpoint *c)
 {
 	struct ctl_error unused = { "" };
 	int err = hand_over(c);
 
-	/* Thawed meanwhile, blocks handed over as free may be in use. */
 	if (!err)
 		err = ctl_freeze_still(&c->freeze, c->e);
 	if (!err && ctl_interrupted())
@@ -179,7 +195,7 @@ static int begin_checkpoint(struct checkpoint *c)
 		ctl_dm_message(&c->place.dm, "clear", &unused);
 		return err;
 	}
-	return ctl_dm_message(&c->place.dm, "checkpoint", c->e);
+	return begin_state1(c);
 }
 
 static int prepare(struct checkpoint *c, const char *name)

@@ -72,16 +72,14 @@ int ctl_freeze_end(struct ctl_freeze *f, struct ctl_error *e)
 	int err = 0;
 
 	if (f->frozen) {
-		if (ioctl(f->mount_fd, FITHAW, 0))
-			err = errno == EINVAL ? -ESTALE : -errno;
+		/* EINVAL: not frozen, which is what is wanted here. */
+		if (ioctl(f->mount_fd, FITHAW, 0) && errno != EINVAL)
+			err = ctl_fail(e, -errno,
+				       "cannot thaw the filesystem: %s",
+				       strerror(errno));
 		f->frozen_us = now_us() - f->begin_us;
 		f->frozen = false;
 	}
 	ctl_guardian_end(&f->guardian);
-	if (err == -ESTALE)
-		ctl_fail(e, err, "the filesystem was thawed by another program");
-	else if (err)
-		ctl_fail(e, err, "cannot thaw the filesystem: %s",
-			 strerror(-err));
 	return err;
 }
