@@ -176,7 +176,8 @@ install: all
 	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-premount/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow
 	$(Q)$(INSTALL) -m 644 initramfs-hook/60-bow.rules $(DESTDIR)$(udevdir)
-	$(Q)$(INSTALL) -m 644 $(wildcard kmod/*.[ch] kmod/Kbuild kmod/dkms.conf) \
+	$(Q)$(INSTALL) -m 644 $(filter-out %.mod.c,$(wildcard kmod/*.[ch])) \
+		kmod/Kbuild kmod/dkms.conf \
 		$(DESTDIR)$(dkmsdir)
 
 uninstall:
