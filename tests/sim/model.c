@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * model.c - what the user of the device may see, and D0
+ *
+ * Each cell has its newest completed contents (live), its newest durable
+ * contents (firm), and the writes since then, any of which a power cut may
+ * leave.  Discarded cells are undefined until they are written again, and so
+ * are free blocks once a checkpoint is taken.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+static size_t offset(const struct sim *sim, u32 cell)
+{
+	return (size_t)cell * sim->cfg->unit;
+}
+
+void model_init(struct sim *sim)
+{
+	struct model *m = &sim->model;
+	size_t bytes = offset(sim, sim->cells);
+
+	memset(m, 0, sizeof(*m));
+	m->live = xalloc(bytes);
+	m->firm = xalloc(bytes);
+	m->d0 = xalloc(bytes);
+	m->live_known = xalloc(sim->cells);
+	m->firm_known = xalloc(sim->cells);
+	m->was_free = xalloc(sim->blocks);
+	m->covered = xalloc(sim->blocks);
+	memcpy(m->live, sim->disk.view, bytes);
+	memcpy(m->firm, sim->disk.view, bytes);
+	memset(m->live_known, 1, sim->cells);
+	memset(m->firm_known, 1, sim->cells);
+}
+
+void model_exit(struct sim *sim)
+{
+	struct model *m = &sim->model;
+
+	while (m->writes) {
+		struct user_write *uw = m->writes;
+
+		m->writes = uw->next;
+		free(uw);
+	}
+	free(m->live);
+	free(m->firm);
+	free(m->d0);
+	free(m->live_known);
+	free(m->firm_known);
+	free(m->was_free);
+	free(m->covered);
+}
+
+/* ---- writes, flushes, discards ---- */
+
+struct user_write *model_write(struct sim *sim, u32 cell, u32 cells)
+{
+	struct user_write *uw = xalloc(sizeof(*uw) + offset(sim, cells));
+
+	uw->cell = cell;
+	uw->cells = cells;
+	uw->data = (u8 *)(uw + 1);
+	uw->next = sim->model.writes;
+	sim->model.writes = uw;
+	return uw;
+}
+
+struct user_write *model_split(struct sim *sim, struct user_write *uw, u32 at)
+{
+	struct user_write *rest =
+		model_write(sim, uw->cell + at, uw->cells - at);
+
+	memcpy(rest->data, uw->data + offset(sim, at),
+	       offset(sim, rest->cells));
+	uw->cells = at;
+	return rest;
+}
+
+static void forget(struct sim *sim, struct user_write *uw)
+{
+	struct user_write **p = &sim->model.writes;
+
+	while (*p != uw)
+		p = &(*p)->next;
+	*p = uw->next;
+	free(uw);
+}
+
+/* What is live is durable. */
+static void make_firm(struct sim *sim, u32 cell, u32 cells)
+{
+	struct model *m = &sim->model;
+
+	memcpy(m->firm + offset(sim, cell), m->live + offset(sim, cell),
+	       offset(sim, cells));
+	memcpy(m->firm_known + cell, m->live_known + cell, cells);
+}
+
+void model_written(struct sim *sim, struct user_write *uw, bool fua)
+{
+	struct model *m = &sim->model;
+
+	memcpy(m->live + offset(sim, uw->cell), uw->data,
+	       offset(sim, uw->cells));
+	memset(m->live_known + uw->cell, 1, uw->cells);
+	uw->done = true;
+	if (fua)
+		make_firm(sim, uw->cell, uw->cells);
+}
+
+void model_write_failed(struct sim *sim, struct user_write *uw, bool sent)
+{
+	if (sent)
+		model_undefined(sim, uw->cell, uw->cells);
+	forget(sim, uw);
+}
+
+void model_undefined(struct sim *sim, u32 cell, u32 cells)
+{
+	memset(sim->model.live_known + cell, 0, cells);
+	memset(sim->model.firm_known + cell, 0, cells);
+}
+
+void model_flushed(struct sim *sim)
+{
+	struct user_write **p = &sim->model.writes;
+
+	while (*p) {
+		struct user_write *uw = *p;
+
+		if (!uw->done) {
+			p = &uw->next;
+			continue;
+		}
+		make_firm(sim, uw->cell, uw->cells);
+		*p = uw->next;
+		free(uw);
+	}
+}
+
+/*
+ * Nothing is in flight.  What the disk shows now is D0; the contents of free
+ * blocks are the engine's from here on.
+ */
+void model_checkpoint(struct sim *sim)
+{
+	struct model *m = &sim->model;
+	u32 block;
+
+	model_check_view(sim);
+	memcpy(m->d0, sim->disk.view, offset(sim, sim->cells));
+	m->sequence = 0;
+	m->count = 0;
+	for (block = 0; block < sim->blocks; block++) {
+		m->covered[block] = 0;
+		if (m->was_free[block])
+			model_undefined(sim, block * sim->cpb, sim->cpb);
+	}
+}
+
+/* ---- comparisons ---- */
+
+/* Where the user's cell is now, as the engine would read it. */
+static u32 place(const struct sim *sim, u32 cell)
+{
+	if (sim->engine.state == ENGINE_CHECKPOINT && cell < sim->cpb)
+		return cell + (u32)sim->engine.core.live0 * sim->cpb;
+	return cell;
+}
+
+void model_check_view(struct sim *sim)
+{
+	const struct model *m = &sim->model;
+	u32 cell;
+
+	for (cell = 0; cell < sim->cells; cell++) {
+		if (m->live_known[cell] &&
+		    memcmp(m->live + offset(sim, cell),
+			   sim->disk.view + offset(sim, place(sim, cell)),
+			   sim->cfg->unit)) {
+			sim_fail(sim, "a read of cell %u gives wrong data",
+				 cell);
+			return;
+		}
+	}
+}
+
+const char *model_check_d0(struct sim *sim, const u8 *image, u32 *cell)
+{
+	const struct model *m = &sim->model;
+	u32 c;
+
+	for (c = 0; c < sim->cells; c++) {
+		/* The end that is less than a block was never free. */
+		if (c / sim->cpb < sim->blocks && m->was_free[c / sim->cpb])
+			continue;
+		if (memcmp(m->d0 + offset(sim, c), image + offset(sim, c),
+			   sim->cfg->unit)) {
+			*cell = c;
+			return "not as at the checkpoint";
+		}
+	}
+	return NULL;
+}
+
+/* Is it what a write since the last flush wrote there? */
+static bool pending_has(const struct sim *sim, u32 cell, const u8 *data)
+{
+	const struct user_write *uw;
+
+	for (uw = sim->model.writes; uw; uw = uw->next) {
+		if (cell >= uw->cell && cell - uw->cell < uw->cells &&
+		    !memcmp(uw->data + offset(sim, cell - uw->cell), data,
+			    sim->cfg->unit))
+			return true;
+	}
+	return false;
+}
+
+const char *model_check_live(struct sim *sim, const u8 *image, u32 *cell)
+{
+	const struct model *m = &sim->model;
+	u32 c;
+
+	for (c = 0; c < sim->cells; c++) {
+		const u8 *data = image + offset(sim, c);
+
+		if (!m->firm_known[c] ||
+		    !memcmp(m->firm + offset(sim, c), data, sim->cfg->unit) ||
+		    pending_has(sim, c, data))
+			continue;
+		*cell = c;
+		return "neither the durable contents nor a write since";
+	}
+	return NULL;
+}

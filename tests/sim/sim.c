@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sim.c - a crash simulator of dm-bow and libbow
+ *
+ *   sim [--states N] [--long] [--seed N [--cut K [--subset S]]] [-v]
+ *
+ * Runs the module's pure core on a simulated disk under a random workload, cuts
+ * the power at every write, and lets libbow restore what each cut may have
+ * left.  Prints TAP.  A seed alone determines the configuration and the run.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define STATES_DEFAULT 120000u
+#define STATES_LONG 4000000u
+
+static const struct config configs[] = {
+	{ "bs 512", 512, 512, false, false },
+	{ "bs 1024", 1024, 512, false, false },
+	{ "bs 2048", 2048, 512, false, false },
+	{ "bs 2048, guard", 2048, 512, true, false },
+	{ "bs 4096", 4096, 512, false, false },
+	{ "bs 4096, guard", 4096, 512, true, false },
+	{ "bs 4096, unit 4096", 4096, 4096, false, false },
+	{ "bs 4096, unit 4096, guard", 4096, 4096, true, false },
+	{ "bs 512, faults", 512, 512, false, true },
+	{ "bs 2048, guard, faults", 2048, 512, true, true },
+	{ "bs 4096, guard, faults", 4096, 512, true, true },
+	{ "bs 4096, unit 4096, faults", 4096, 4096, false, true },
+};
+
+#define CONFIGS (sizeof(configs) / sizeof(configs[0]))
+
+void *xalloc(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p) {
+		fputs("Bail out! out of memory\n", stdout);
+		exit(1);
+	}
+	return p;
+}
+
+void sim_fail(struct sim *sim, const char *fmt, ...)
+{
+	va_list args;
+
+	if (sim->failed)
+		return;
+	sim->failed = true;
+	printf("# %s: ", sim->cfg->name);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n# build/tests/sim --seed %llu", (unsigned long long)sim->seed);
+	if (sim->examining)
+		printf(" --cut %llu --subset %u",
+		       (unsigned long long)sim->ex.cut, sim->ex.subset);
+	putchar('\n');
+}
+
+/* ---- what the disk tells ---- */
+
+static void submitted(void *ctx, const struct io *io)
+{
+	struct sim *sim = ctx;
+
+	watch_write(sim, io);
+	sim->ex.at_block0 = io->cell < sim->cpb;
+	examine(sim);
+}
+
+static void settled(void *ctx)
+{
+	struct sim *sim = ctx;
+
+	if (sim->model.phase == PHASE_COMMITTING &&
+	    bow_get_le32(sim->disk.safe) != BOW_MAGIC_LOG)
+		sim->model.phase = PHASE_CLOSING;
+	examine(sim);
+}
+
+/* ---- one run ---- */
+
+static bool run_seed(const struct options *opt, u64 seed, struct coverage *cov)
+{
+	struct sim *sim = xalloc(sizeof(*sim));
+	bool failed;
+
+	sim->opt = opt;
+	sim->cov = cov;
+	sim->seed = seed;
+	sim->cfg = &configs[seed % CONFIGS];
+	sim->rng.s = mix(seed);
+	sim->cpb = sim->cfg->bs / sim->cfg->unit;
+	sim->blocks = 64 + rng_below(&sim->rng, 128);
+	if (sim->cfg->bs < 4096)
+		sim->blocks *= 2;
+	/* Some devices end with less than a block. */
+	sim->cells = sim->blocks * sim->cpb + rng_below(&sim->rng, sim->cpb);
+	sim->garbage = xalloc((size_t)sim->cells * sim->cfg->unit);
+	memset(sim->garbage, 0xa5, (size_t)sim->cells * sim->cfg->unit);
+
+	disk_init(&sim->disk, sim->cells, sim->cfg->unit);
+	sim->disk.ctx = sim;
+	sim->disk.submitted = submitted;
+	sim->disk.settled = settled;
+	examiner_init(sim);
+	workload_run(sim);
+	examiner_exit(sim);
+	disk_exit(&sim->disk);
+	free(sim->garbage);
+	failed = sim->failed;
+	free(sim);
+	return failed;
+}
+
+/* ---- groups ---- */
+
+static void print_coverage(const struct coverage *c)
+{
+	printf("# %llu states (%llu torn): %llu rolled back, %llu committed, %llu finished, cut again %llu times\n",
+	       (unsigned long long)c->states, (unsigned long long)c->torn,
+	       (unsigned long long)c->rollbacks,
+	       (unsigned long long)c->commits, (unsigned long long)c->finished,
+	       (unsigned long long)c->recovery_cuts);
+	printf("# %llu checkpoints, %llu commits; %llu batches, %llu of several writes, %llu roll-overs, %llu batches with two or more\n",
+	       (unsigned long long)c->checkpoints,
+	       (unsigned long long)c->committed, (unsigned long long)c->batches,
+	       (unsigned long long)c->grouped, (unsigned long long)c->rolled,
+	       (unsigned long long)c->rolled_twice);
+	printf("# moved: %llu live, %llu reserved (%llu with a roll-over), %llu backups; %llu blocks returned; %llu full, %llu aborted, %llu lost\n",
+	       (unsigned long long)c->live_moves,
+	       (unsigned long long)c->next_moves,
+	       (unsigned long long)c->next_moves_rolled,
+	       (unsigned long long)c->backup_moves,
+	       (unsigned long long)c->returned, (unsigned long long)c->full,
+	       (unsigned long long)c->aborted, (unsigned long long)c->lost);
+}
+
+/* All members are counters of the same type. */
+static void coverage_add(struct coverage *sum, const struct coverage *c)
+{
+	u64 *to = (u64 *)sum;
+	const u64 *from = (const u64 *)c;
+	size_t i;
+
+	for (i = 0; i < sizeof(*c) / sizeof(u64); i++)
+		to[i] += from[i];
+}
+
+static bool run_group(const struct options *opt, u32 index,
+		      struct coverage *all)
+{
+	u64 share = opt->states / CONFIGS + 1;
+	struct coverage cov = { 0 };
+	bool failed = false;
+	u64 seed;
+
+	for (seed = index + CONFIGS; cov.states < share && !failed;
+	     seed += CONFIGS)
+		failed = run_seed(opt, seed, &cov);
+	printf("%sok %u - %s: %llu states in %llu runs\n",
+	       failed ? "not " : "", index + 1, configs[index].name,
+	       (unsigned long long)cov.states,
+	       (unsigned long long)(seed / CONFIGS - 1));
+	if (opt->verbose)
+		print_coverage(&cov);
+	coverage_add(all, &cov);
+	fflush(stdout);
+	return failed;
+}
+
+/* A workload that misses a case proves nothing about it. */
+static bool covered(const struct coverage *c)
+{
+	return c->torn && c->recovery_cuts && c->rollbacks && c->commits &&
+	       c->finished && c->committed && c->grouped && c->rolled &&
+	       c->rolled_twice && c->live_moves && c->next_moves &&
+	       c->next_moves_rolled && c->backup_moves && c->returned &&
+	       c->full && c->aborted && c->lost;
+}
+
+static int run_all(const struct options *opt)
+{
+	struct coverage all = { 0 };
+	bool failed = false;
+	u32 i;
+
+	printf("1..%u\n", (u32)CONFIGS + 1);
+	for (i = 0; i < CONFIGS; i++)
+		failed |= run_group(opt, i, &all);
+	print_coverage(&all);
+	failed |= !covered(&all);
+	printf("%sok %u - every case was reached\n",
+	       covered(&all) ? "" : "not ", (u32)CONFIGS + 1);
+	return failed;
+}
+
+static int run_one(const struct options *opt)
+{
+	struct coverage cov = { 0 };
+	bool failed = run_seed(opt, opt->seed, &cov);
+
+	print_coverage(&cov);
+	printf("%sok 1 - seed %llu\n1..1\n", failed ? "not " : "",
+	       (unsigned long long)opt->seed);
+	return failed;
+}
+
+/* ---- options ---- */
+
+static u64 number(const char *text)
+{
+	char *end;
+	u64 n = strtoull(text, &end, 0);
+
+	if (!*text || *end) {
+		fprintf(stderr, "sim: not a number: %s\n", text);
+		exit(16);
+	}
+	return n;
+}
+
+static struct options parse(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "states", required_argument, NULL, 'n' },
+		{ "long", no_argument, NULL, 'l' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "cut", required_argument, NULL, 'c' },
+		{ "subset", required_argument, NULL, 'S' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options opt = { .states = STATES_DEFAULT };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "v", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			opt.states = number(optarg);
+			break;
+		case 'l':
+			opt.states = STATES_LONG;
+			break;
+		case 's':
+			opt.seed = number(optarg);
+			opt.one_seed = true;
+			break;
+		case 'c':
+			opt.cut = number(optarg);
+			opt.one_cut = true;
+			break;
+		case 'S':
+			opt.subset = (u32)number(optarg);
+			opt.one_subset = true;
+			break;
+		case 'v':
+			opt.verbose = true;
+			break;
+		default:
+			exit(16);
+		}
+	}
+	return opt;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = parse(argc, argv);
+
+	return opt.one_seed ? run_one(&opt) : run_all(&opt);
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * workload.c - what the user of the device does, from a seed
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+/* One request in so many fails, where the configuration has faults. */
+#define FAULT_ONE_IN 120u
+
+/* ---- contents ---- */
+
+static void fill_cell(struct sim *sim, u8 *p, u64 name)
+{
+	u64 word;
+	u32 i;
+
+	for (i = 0; i < sim->cfg->unit; i += sizeof(word)) {
+		word = mix(name << 16 | i);
+		memcpy(p + i, &word, sizeof(word));
+	}
+}
+
+/* One cell in eight is all zeros: their checksums are zero as well. */
+static void fill(struct sim *sim, u8 *p, u32 cells)
+{
+	u32 i;
+
+	for (i = 0; i < cells; i++, p += sim->cfg->unit) {
+		sim->writes++;
+		if (one_in(&sim->rng, 8))
+			memset(p, 0, sim->cfg->unit);
+		else
+			fill_cell(sim, p, sim->seed << 24 ^ sim->writes);
+	}
+}
+
+static void put_superblock(struct sim *sim, u8 *block0)
+{
+	u8 *sb = block0 + BOW_GUARD_OFFSET;
+
+	sb[BOW_EXT4_OFF_MAGIC] = (u8)BOW_EXT4_MAGIC;
+	sb[BOW_EXT4_OFF_MAGIC + 1] = (u8)(BOW_EXT4_MAGIC >> 8);
+	sb[BOW_EXT4_OFF_RO_COMPAT + 1] ^= (u8)rng_next(&sim->rng);
+}
+
+static void fill_disk(struct sim *sim)
+{
+	fill(sim, sim->disk.view, sim->cells);
+	if (sim->cfg->ext)
+		put_superblock(sim, sim->disk.view);
+	memcpy(sim->disk.safe, sim->disk.view,
+	       (size_t)sim->cells * sim->cfg->unit);
+}
+
+/* ---- where ---- */
+
+static u32 random_block(struct sim *sim)
+{
+	return rng_below(&sim->rng, sim->blocks);
+}
+
+/* A block of the engine's own, where there is one. */
+static u32 held_block(struct sim *sim)
+{
+	const struct engine *e = &sim->engine;
+	const struct bow_header_disk *h;
+	u32 block = random_block(sim);
+	u32 i;
+
+	if (e->state != ENGINE_CHECKPOINT)
+		return block;
+	h = bow_core_header(&e->core);
+	switch (rng_below(&sim->rng, 6)) {
+	case 0:
+		return (u32)e->core.live0;
+	case 1:
+		return (u32)e->core.next_log;
+	case 2:
+		return (u32)(le64_to_cpu(h->prev_log) / e->spb);
+	case 3:
+		return (u32)(le64_to_cpu(h->backup0) / e->spb);
+	}
+	for (i = 0; i < sim->blocks; i++) {
+		if (bow_map_state(&e->core.map, block) == BOW_HELD)
+			break;
+		block = (block + 1) % sim->blocks;
+	}
+	return block;
+}
+
+struct range {
+	u32 cell;
+	u32 cells;
+};
+
+static struct range some_range(struct sim *sim)
+{
+	u32 hot = (u32)(mix(sim->seed) % sim->blocks);
+	u32 cpb = sim->cpb;
+	u32 kind = rng_below(&sim->rng, 16);
+	struct range r = { 0, 1 + rng_below(&sim->rng, 2 * cpb + 1) };
+
+	if (kind < 4)
+		r.cell = random_block(sim) * cpb;
+	else if (kind < 8)
+		r.cell = (hot + rng_below(&sim->rng, 12)) % sim->blocks * cpb;
+	else if (kind < 11)
+		r.cell = held_block(sim) * cpb;
+	else if (kind < 12)
+		r.cell = random_block(sim) * cpb;
+	if (one_in(&sim->rng, 2))
+		r.cell += rng_below(&sim->rng, cpb);
+	else
+		r.cells = (1 + rng_below(&sim->rng, 2)) * cpb;
+	if (kind >= 11 && kind < 14)
+		r.cells *= 1 + rng_below(&sim->rng, 24);
+	if (one_in(&sim->rng, 60))
+		r.cells = 1 + rng_below(&sim->rng, sim->cells);
+	if (r.cell >= sim->cells)
+		r.cell = sim->cells - 1;
+	if (r.cells > sim->cells - r.cell)
+		r.cells = sim->cells - r.cell;
+	return r;
+}
+
+/* ---- what ---- */
+
+static struct op *new_op(struct sim *sim, enum op_kind kind, struct range r)
+{
+	struct op *op = xalloc(sizeof(*op));
+	u32 sectors = sim->cfg->unit / BOW_SECTOR_SIZE;
+
+	op->kind = kind;
+	op->sector = (u64)r.cell * sectors;
+	op->sectors = (u64)r.cells * sectors;
+	return op;
+}
+
+static void user_flush(struct sim *sim)
+{
+	model_flushed(sim);
+	disk_flush(&sim->disk);
+}
+
+static void user_write(struct sim *sim)
+{
+	struct range r = some_range(sim);
+	struct op *op = new_op(sim, OP_WRITE, r);
+
+	op->uw = model_write(sim, r.cell, r.cells);
+	op->data = op->uw->data;
+	op->fua = one_in(&sim->rng, 8);
+	fill(sim, op->uw->data, r.cells);
+	/* A write with PREFLUSH comes from device-mapper as a flush first. */
+	if (op->fua && one_in(&sim->rng, 2))
+		user_flush(sim);
+	engine_submit(sim, op);
+}
+
+static void user_discard(struct sim *sim)
+{
+	struct range r = some_range(sim);
+	struct op *op = new_op(sim, OP_DISCARD, r);
+
+	/* What a disk does to discarded cells is its own affair. */
+	op->data = sim->garbage;
+	model_undefined(sim, r.cell, r.cells);
+	engine_submit(sim, op);
+}
+
+/* The disk completes a write of the user, any of them. */
+static void complete_one(struct sim *sim)
+{
+	struct io *io, *chosen = NULL;
+	u32 n = 0;
+
+	for (io = sim->disk.flight; io; io = io->next) {
+		if (io->op && one_in(&sim->rng, ++n))
+			chosen = io;
+	}
+	if (chosen)
+		engine_complete(sim, chosen);
+}
+
+static void user_op(struct sim *sim)
+{
+	u32 kind = rng_below(&sim->rng, 16);
+
+	if (kind < 11)
+		user_write(sim);
+	else if (kind < 13)
+		user_discard(sim);
+	else if (kind < 15)
+		user_flush(sim);
+	else
+		complete_one(sim);
+}
+
+bool workload_fault(struct sim *sim)
+{
+	return sim->cfg->faults && one_in(&sim->rng, FAULT_ONE_IN);
+}
+
+void workload_tick(struct sim *sim)
+{
+	if (sim->in_tick)
+		return;
+	sim->in_tick = true;
+	if (one_in(&sim->rng, 4))
+		complete_one(sim);
+	if (one_in(&sim->rng, 12))
+		user_op(sim);
+	sim->in_tick = false;
+}
+
+/* ---- runs ---- */
+
+static void settle(struct sim *sim)
+{
+	while (sim->disk.flight && !sim->failed)
+		engine_complete(sim, sim->disk.flight);
+}
+
+static void some_ops(struct sim *sim, u32 count)
+{
+	u32 kick = 1 + rng_below(&sim->rng, 6);
+
+	while (count-- && !sim->failed) {
+		user_op(sim);
+		while (sim->disk.flight &&
+		       one_in(&sim->rng, sim->complete_one_in))
+			complete_one(sim);
+		if (one_in(&sim->rng, kick))
+			engine_work(sim);
+		if (one_in(&sim->rng, 16))
+			model_check_view(sim);
+	}
+	engine_work(sim);
+}
+
+/* Extents that are free, from a tenth of the device to most of it. */
+static void free_extents(struct sim *sim)
+{
+	u32 want = sim->blocks * (1 + rng_below(&sim->rng, 8)) / 10;
+	u32 got = 0;
+
+	while (got < want) {
+		u32 n = 1 + rng_below(&sim->rng, sim->blocks / 8);
+		u64 first = rng_below(&sim->rng, sim->blocks) *
+			    (u64)sim->engine.spb;
+		u64 count = n * (u64)sim->engine.spb -
+			    rng_below(&sim->rng, sim->engine.spb);
+		u64 end = (u64)sim->blocks * sim->engine.spb;
+
+		if (count > end - first)
+			count = end - first;
+		engine_add_free(sim, first, count);
+		got += n;
+	}
+}
+
+/* One checkpoint, from state 0 on.  False: the run is over. */
+static bool checkpoint(struct sim *sim, u32 ops)
+{
+	some_ops(sim, rng_below(&sim->rng, 8));
+	free_extents(sim);
+	some_ops(sim, rng_below(&sim->rng, 4));
+	if (engine_checkpoint(sim)) {
+		free_extents(sim);
+		if (engine_checkpoint(sim))
+			return false;
+	}
+	some_ops(sim, ops);
+	if (one_in(&sim->rng, 3))
+		settle(sim);
+	model_check_view(sim);
+	if (sim->failed || one_in(&sim->rng, 2))
+		return false;
+	if (engine_commit(sim) && engine_commit(sim))
+		return false;
+	engine_work(sim);
+	some_ops(sim, rng_below(&sim->rng, 12));
+	return !sim->failed;
+}
+
+void workload_run(struct sim *sim)
+{
+	static const u32 lengths[] = { 12, 40, 120, 400 };
+	u32 length = rng_below(&sim->rng, 4);
+
+	fill_disk(sim);
+	model_init(sim);
+	engine_init(sim);
+	sim->ex.stride = 1 + rng_below(&sim->rng, 1 + lengths[length] / 4);
+	sim->complete_one_in = 1 + rng_below(&sim->rng, 3);
+	if (checkpoint(sim, lengths[length]) && one_in(&sim->rng, 2) &&
+	    !engine_restart(sim))
+		checkpoint(sim, lengths[length] / 2);
+	settle(sim);
+	model_check_view(sim);
+	engine_exit(sim);
+	model_exit(sim);
+}
