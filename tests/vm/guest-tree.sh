@@ -18,7 +18,7 @@ copy_program()
 	local lib
 
 	install -D -m 755 "$1" "$tree/$2"
-	{ ldd "$1" 2>/dev/null || true; } | tr '[:blank:]' '\n' | grep '^/' |
+	{ ldd "$1" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }' |
 	while read -r lib; do
 		[ -e "$tree$lib" ] || install -D -m 755 "$lib" "$tree$lib"
 	done

@@ -228,16 +228,16 @@ vm_monitor_send()
 }
 
 # vm_throttle ID WRITES
-#   Let disk ID do so many requests a second, 0: as many as it can.
+#   Let disk ID do so many writes a second, 0: as many as it can.
 vm_throttle()
 {
-	vm_monitor_send "block_set_io_throttle $1 0 0 0 $2 0 0"
+	vm_monitor_send "block_set_io_throttle $1 0 0 0 0 0 $2"
 }
 
 # vm_close
 vm_close()
 {
-	kill "$vm_drain" 2>/dev/null
+	kill "$vm_drain" 2>/dev/null || true
 	exec {vm_to}>&- {vm_from}>&- {vm_monitor}>&- {vm_monitor_out}>&- \
 		{vm_console}>&-
 	vm_pid=
@@ -248,8 +248,8 @@ vm_close()
 vm_cut()
 {
 	[ -n "$vm_pid" ] || return 0
-	kill -KILL "$vm_pid" 2>/dev/null
-	wait "$vm_pid" 2>/dev/null
+	kill -KILL "$vm_pid" 2>/dev/null || true
+	wait "$vm_pid" 2>/dev/null || true
 	vm_close
 }
 
@@ -266,7 +266,7 @@ vm_wait_end()
 		fi
 		sleep 0.1
 	done
-	wait "$vm_pid" 2>/dev/null
+	wait "$vm_pid" 2>/dev/null || true
 	vm_close
 }
 

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the QEMU scenarios share: an image, a guest with dm-bow over it, a
+# shellcheck disable=SC2016,SC2154 # guest scripts; vm_* are of lib.sh
+# checkpoint of which D0 is known exactly, work to undo, and comparisons.
+#
+# How D0 is known: the guest remounts the filesystem read-only, the host copies
+# the image, then bowctl takes the checkpoint of the read-only mount, which
+# writes nothing of the filesystem's, and the guest remounts it read-write.
+
+# shellcheck source=tests/vm/lib.sh disable=SC1091
+. "$BATS_TEST_DIRNAME/lib.sh"
+
+# common_setup
+common_setup()
+{
+	local missing
+
+	missing=$(vm_requires)
+	[ -z "$missing" ] || skip "missing: $missing"
+	[ -e "$vm_src/kmod/dm-bow.ko" ] || skip "no kmod/dm-bow.ko: make kmod"
+	img=$BATS_TEST_TMPDIR/disk
+	d0=$BATS_TEST_TMPDIR/d0
+	restore=${BOW_RESTORE:-$vm_src/build/bow-restore}
+	boots=0
+}
+
+# common_teardown
+common_teardown()
+{
+	[ -z "$vm_pid" ] || vm_cut
+	if [ -n "${BATS_ERROR_STATUS:-}" ] && [ "$BATS_ERROR_STATUS" != 0 ]; then
+		tail -n 20 "$BATS_TEST_TMPDIR"/vm*/console.log
+	fi
+}
+
+# make_tree DIRECTORY
+#   Files of many sizes to be changed by the guest.
+make_tree()
+{
+	local i
+
+	mkdir -p "$1/a" "$1/b"
+	for i in {1..60}; do
+		head -c $((i * i * 60 + 7)) /dev/urandom >"$1/a/$i"
+		head -c $((i * 100)) /dev/urandom >"$1/b/$i"
+	done
+}
+
+# make_image BLOCK-SIZE MIB
+make_image()
+{
+	make_tree "$BATS_TEST_TMPDIR/tree"
+	truncate -s "${2}M" "$img"
+	mke2fs -q -t ext4 -b "$1" -L scenario -d "$BATS_TEST_TMPDIR/tree" "$img"
+}
+
+# guest_start [IMAGE-OPTIONS]
+#   Boot the minimal guest with $img as /dev/vda.
+guest_start()
+{
+	local disk initrd
+
+	initrd=$(vm_initrd)
+	boots=$((boots + 1))
+	mapfile -t disk < <(vm_disk disk0 "$img" "${1:-}")
+	vm_start "$BATS_TEST_TMPDIR/vm$boots" "/boot/vmlinuz-$(vm_kernel)" \
+		"$initrd" quiet "${disk[@]}"
+	vm_reply 60
+}
+
+# guest_attach
+#   dm-bow over /dev/vda, as the boot script does it.
+guest_attach()
+{
+	vm_run 'dmsetup create bow-root --uuid BOW-root \
+		--table "0 $(cat /sys/block/vda/size) bow /dev/vda"'
+}
+
+# guest_checkpoint
+#   See the top; the filesystem ends up mounted read-write on /mnt.
+guest_checkpoint()
+{
+	vm_run 'set -e
+		mount -t ext4 /dev/mapper/bow-root /mnt
+		rm /mnt/a/1? /mnt/b/*5
+		cp /mnt/a/60 /mnt/b/copy
+		sync
+		mount -o remount,ro /mnt'
+	cp --sparse=always "$img" "$d0"
+	vm_run 'bowctl checkpoint /mnt && mount -o remount,rw /mnt'
+}
+
+# work ROUNDS
+#   Print the script of a load: overwrite, delete, create, append, sync.
+work()
+{
+	cat <<-EOF
+	i=0
+	while [ \$i -lt $1 ]; do
+		i=\$((i + 1))
+		dd if=/dev/urandom of=/mnt/a/2\$((i % 10)) bs=4k count=\$((i % 40))
+		dd if=/dev/urandom of=/mnt/a/5\$((i % 10)) bs=3000 count=9 \\
+			seek=\$((i % 11)) conv=notrunc
+		rm -f /mnt/b/\$i
+		mkdir -p /mnt/new\$((i % 5))/dir\$i
+		cp /mnt/a/4\$((i % 10)) /mnt/new\$((i % 5))/file\$i
+		[ \$((i % 3)) -ne 0 ] || sync
+	done 2>/dev/null
+	EOF
+}
+
+# status_of KEY
+#   A value of the module's status.
+status_of()
+{
+	vm_run 'dmsetup status bow-root' | tr ' ' '\n' | sed -n "s/^$1://p"
+}
+
+# free_sectors IMAGE
+#   Print the sectors that are free in the ext4 filesystem, START LENGTH, as
+#   dm-bow counts them: whole blocks of 4096 bytes only.
+free_sectors()
+{
+	dumpe2fs "$1" 2>/dev/null | awk '
+		/^Block size:/ { per = $3 / 512 }
+		/^  Free blocks: / {
+			sub(/^  Free blocks: /, "")
+			n = split($0, range, ", ")
+			for (i = 1; i <= n; i++) {
+				m = split(range[i], end, "-")
+				first = end[1] * per
+				last = (end[m] + 1) * per
+				print first, last - first
+			}
+		}' | sort -n | awk '
+		# Ranges of neighbouring groups touch: join, then round.
+		function put() {
+			s = int((start + 7) / 8) * 8
+			e = int(stop / 8) * 8
+			if (s < e)
+				print s, e - s
+		}
+		NR > 1 && $1 == stop { stop += $2; next }
+		{ if (NR > 1) put(); start = $1; stop = $1 + $2 }
+		END { if (NR) put() }'
+}
+
+# assert_is_d0 IMAGE
+#   Every block in use at the checkpoint is as it was; the filesystem is clean
+#   and has the same files.
+assert_is_d0()
+{
+	local mounts=$BATS_TEST_TMPDIR/mounts same=0
+
+	free_sectors "$d0" >"$d0.free"
+	[ "$(wc -l <"$d0.free")" -gt 0 ]
+	"$vm_src/build/tests/mklog" --compare "$d0" "$1" "$d0.free"
+	e2fsck -fn "$1" >"$1.fsck" 2>&1 || { cat "$1.fsck"; return 1; }
+	mkdir -p "$mounts/d0" "$mounts/now"
+	mount -o ro,noload,loop "$d0" "$mounts/d0"
+	mount -o ro,noload,loop "$1" "$mounts/now"
+	diff -r "$mounts/d0" "$mounts/now" || same=$?
+	umount "$mounts/d0" "$mounts/now"
+	return "$same"
+}
+
+# assert_rolls_back
+#   A copy of $img, rolled back on the host, is D0.  $img stays as it is.
+assert_rolls_back()
+{
+	local copy=$BATS_TEST_TMPDIR/rolled-back
+
+	cp --sparse=always "$img" "$copy"
+	"$restore" -q --rollback "$copy"
+	assert_is_d0 "$copy"
+}
