@@ -54,11 +54,11 @@ endif
 CORE_SRC := kmod/bow_disk.c kmod/bow_map.c kmod/bow_core.c
 # What libbow shares with the module: building and checking disk structures.
 LIB_SRC := $(sort $(wildcard lib/*.c)) kmod/bow_disk.c
-# What bow-restore and bow-verify share beyond libbow: messages, progress.
+# What the programs share beyond libbow: messages, progress.
 COMMON_SRC := $(sort $(wildcard common/*.c))
 RESTORE_SRC := $(sort $(wildcard restore/*.c)) $(COMMON_SRC)
 VERIFY_SRC := $(sort $(wildcard verify/*.c)) $(COMMON_SRC)
-CONTROL_SRC := $(sort $(wildcard control/*.c))
+CONTROL_SRC := $(sort $(wildcard control/*.c)) $(COMMON_SRC)
 # bowctl without main(), for its tests.
 CONTROL_PARTS := $(filter-out control/bowctl.c,$(CONTROL_SRC))
 CONTROL_LIBS := -ldevmapper -lext2fs -lcom_err
@@ -124,12 +124,12 @@ $(B)/tests/%: $(B)/hosted/tests/unit/%.o $(call hosted,$(LIB_SRC) $(filter-out k
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/test_ctl_%: $(B)/hosted/tests/unit/test_ctl_%.o $(call hosted,$(CONTROL_PARTS))
+$(B)/tests/test_ctl_%: $(B)/hosted/tests/unit/test_ctl_%.o $(call hosted,$(CONTROL_PARTS) $(LIB_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(CONTROL_LIBS)
 
-$(B)/tests/ctl: $(call hosted,$(sort $(wildcard tests/ctl/*.c)) $(CONTROL_PARTS))
+$(B)/tests/ctl: $(call hosted,$(sort $(wildcard tests/ctl/*.c)) $(CONTROL_PARTS) $(LIB_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(CONTROL_LIBS)

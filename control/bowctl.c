@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bowctl.h"
+#include "cli.h"
 
 static const char help[] =
 	"Usage: bowctl [OPTION]... COMMAND [DEVICE|MOUNTPOINT]\n"
@@ -55,9 +56,11 @@ static enum bow_exit usage(const char *what, const char *arg)
 /* A result that could not be written is not a success. */
 static enum bow_exit close_stdout(enum bow_exit code)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	int err = message_close_stdout();
+
+	if (!err)
 		return code;
-	fprintf(stderr, "bowctl: cannot write to standard output\n");
+	fprintf(stderr, "bowctl: standard output: %s\n", strerror(-err));
 	return code == BOW_EXIT_OK ? BOW_EXIT_ERROR : code;
 }
 

@@ -2,6 +2,8 @@
 /*
  * bowctl.h - the parts of bowctl, a section for each .c file
  *
+ * Texts and JSON are those of all programs, in common/.
+ *
  * Functions return 0 or -errno and print nothing, unless said otherwise; the
  * reason goes into a struct ctl_error, which main() prints.
  */
@@ -24,26 +26,6 @@ struct ctl_error {
 /* Set the reason; the value is `err`, for "return ctl_fail(...)". */
 int ctl_fail(struct ctl_error *e, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-/* units.c: quantities for people */
-
-#define CTL_TEXT_SIZE 64
-
-const char *ctl_bytes_text(char text[CTL_TEXT_SIZE], u64 bytes);
-const char *ctl_age_text(char text[CTL_TEXT_SIZE], u64 seconds);
-const char *ctl_time_text(char text[CTL_TEXT_SIZE], u64 since_1970);
-
-/* json.c: one flat JSON object, a member a line */
-
-struct ctl_json {
-	FILE *out;
-	unsigned int members;
-};
-
-void ctl_json_begin(struct ctl_json *j, FILE *out);
-void ctl_json_string(struct ctl_json *j, const char *name, const char *value);
-void ctl_json_number(struct ctl_json *j, const char *name, u64 value);
-void ctl_json_end(struct ctl_json *j);
 
 /* dm-status.c: the status and table lines of the target; pure */
 

@@ -19,6 +19,7 @@
 
 #include "bow_format.h"
 #include "bowctl.h"
+#include "cli.h"
 
 /* Below this the module could not even begin; see also on_full. */
 #define FREE_MIN (1024 * 1024)
@@ -239,24 +240,24 @@ static int frozen_part(struct checkpoint *c)
 static void report_json(const struct checkpoint *c)
 {
 	const char *id = ctl_status_fact(&c->status, "id");
-	struct ctl_json j;
+	struct json j = { .out = stdout };
 
-	ctl_json_begin(&j, stdout);
-	ctl_json_string(&j, "mountpoint", c->place.mount.path);
-	ctl_json_string(&j, "device", c->place.dm.path);
-	ctl_json_string(&j, "underlying", c->place.dm.under);
-	ctl_json_string(&j, "id", id ? id : "");
-	ctl_json_number(&j, "frozen_us", c->freeze.frozen_us);
-	ctl_json_number(&j, "free_bytes",
+	json_object(&j, NULL);
+	json_string(&j, "mountpoint", c->place.mount.path);
+	json_string(&j, "device", c->place.dm.path);
+	json_string(&j, "underlying", c->place.dm.under);
+	json_string(&j, "id", id ? id : "");
+	json_u64(&j, "frozen_us", c->freeze.frozen_us);
+	json_u64(&j, "free_bytes",
 			c->batch.sectors << BOW_SECTOR_SHIFT);
-	ctl_json_number(&j, "free_ranges", c->batch.ranges);
-	ctl_json_end(&j);
+	json_u64(&j, "free_ranges", c->batch.ranges);
+	json_close_object(&j);
 }
 
 static void report(const struct checkpoint *c, const struct ctl_options *o)
 {
 	const char *id = ctl_status_fact(&c->status, "id");
-	char text[CTL_TEXT_SIZE];
+	char text[TEXT_MAX];
 
 	if (o->json) {
 		report_json(c);
@@ -267,12 +268,13 @@ static void report(const struct checkpoint *c, const struct ctl_options *o)
 	printf("checkpoint %s of %s: frozen for %llu ms, %s free to keep old contents\n",
 	       id ? id : "(no id)", c->place.mount.path,
 	       (unsigned long long)(c->freeze.frozen_us / 1000),
-	       ctl_bytes_text(text, c->batch.sectors << BOW_SECTOR_SHIFT));
-	if (o->verbose)
-		printf("%llu free ranges in %llu messages to %s over %s\n",
-		       (unsigned long long)c->batch.ranges,
-		       (unsigned long long)c->batch.messages,
-		       c->place.dm.path, c->place.dm.under);
+	       text_size(text, c->batch.sectors << BOW_SECTOR_SHIFT));
+	if (!o->verbose)
+		return;
+	printf("%s in ", text_count(text, c->batch.ranges, "free range"));
+	printf("%s to %s over %s\n",
+	       text_count(text, c->batch.messages, "message"),
+	       c->place.dm.path, c->place.dm.under);
 }
 
 enum bow_exit ctl_checkpoint(const struct ctl_options *o, struct ctl_error *e)

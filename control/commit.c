@@ -7,30 +7,31 @@
 
 #include "bow_format.h"
 #include "bowctl.h"
+#include "cli.h"
 
 static void report(const struct ctl_place *p, const struct ctl_status *before,
 		   const struct ctl_options *o)
 {
 	const char *id = ctl_status_fact(before, "id");
 	u64 copied = 0;
-	char text[CTL_TEXT_SIZE];
-	struct ctl_json j;
+	char text[TEXT_MAX];
+	struct json j = { .out = stdout };
 
 	ctl_status_number(before, "copied_sectors", &copied);
 	if (o->json) {
-		ctl_json_begin(&j, stdout);
-		ctl_json_string(&j, "mountpoint", p->mount.path);
-		ctl_json_string(&j, "device", p->dm.path);
-		ctl_json_string(&j, "underlying", p->dm.under);
-		ctl_json_string(&j, "id", id ? id : "");
-		ctl_json_number(&j, "copied_bytes",
+		json_object(&j, NULL);
+		json_string(&j, "mountpoint", p->mount.path);
+		json_string(&j, "device", p->dm.path);
+		json_string(&j, "underlying", p->dm.under);
+		json_string(&j, "id", id ? id : "");
+		json_u64(&j, "copied_bytes",
 				copied << BOW_SECTOR_SHIFT);
-		ctl_json_end(&j);
+		json_close_object(&j);
 	} else if (!o->quiet) {
 		printf("checkpoint %s of %s committed: %s of old contents given up\n",
 		       id ? id : "(no id)",
 		       p->mount.path[0] ? p->mount.path : p->dm.path,
-		       ctl_bytes_text(text, copied << BOW_SECTOR_SHIFT));
+		       text_size(text, copied << BOW_SECTOR_SHIFT));
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "bow_format.h"
 #include "bowctl.h"
+#include "cli.h"
 
 /* Facts that are told in their own line, and those that most people want. */
 static bool told_apart(const char *key)
@@ -48,7 +49,7 @@ static void line(const char *name, const char *text)
 
 static void print_facts(const struct ctl_status *s, bool all)
 {
-	char text[CTL_TEXT_SIZE], name[40];
+	char text[TEXT_MAX], name[40];
 	unsigned int i;
 	u64 n;
 
@@ -60,7 +61,7 @@ static void print_facts(const struct ctl_status *s, bool all)
 		if (is_sectors(f->key) && ctl_status_number(s, f->key, &n)) {
 			snprintf(name, sizeof(name), "%.*s",
 				 (int)strlen(f->key) - 8, f->key);
-			line(name, ctl_bytes_text(text, n << BOW_SECTOR_SHIFT));
+			line(name, text_size(text, n << BOW_SECTOR_SHIFT));
 		} else {
 			line(f->key, f->value);
 		}
@@ -69,7 +70,7 @@ static void print_facts(const struct ctl_status *s, bool all)
 
 static void print_checkpoint(const struct ctl_status *s)
 {
-	char when[CTL_TEXT_SIZE], ago[CTL_TEXT_SIZE];
+	char when[TEXT_MAX], ago[TEXT_MAX];
 	const char *id = ctl_status_fact(s, "id");
 	u64 created;
 
@@ -77,15 +78,15 @@ static void print_checkpoint(const struct ctl_status *s)
 		line("id", id);
 	if (ctl_status_number(s, "created", &created))
 		printf("%-14s %s (%s ago)\n", "created",
-		       ctl_time_text(when, created),
-		       ctl_age_text(ago, age(created)));
+		       text_time(when, created),
+		       text_age(ago, age(created)));
 }
 
 static void print(const struct ctl_place *p, const struct ctl_status *s,
 		  bool verbose)
 {
 	bool active = s->state == CTL_STATE_CHECKPOINT;
-	char text[CTL_TEXT_SIZE];
+	char text[TEXT_MAX];
 
 	printf("%-14s %s over %s\n", "device", p->dm.path,
 	       p->dm.under);
@@ -97,13 +98,13 @@ static void print(const struct ctl_place *p, const struct ctl_status *s,
 		printf("%-14s %u bytes\n", "block size", s->block_size);
 	/* Before a checkpoint, what is free is not known yet. */
 	if (active || verbose)
-		line("free", ctl_bytes_text(text, s->free_sectors
+		line("free", text_size(text, s->free_sectors
 							  << BOW_SECTOR_SHIFT));
 	if (active || verbose)
 		print_facts(s, verbose);
 }
 
-static void json_facts(struct ctl_json *j, const struct ctl_status *s)
+static void json_facts(struct json *j, const struct ctl_status *s)
 {
 	unsigned int i;
 	u64 n;
@@ -114,39 +115,39 @@ static void json_facts(struct ctl_json *j, const struct ctl_status *s)
 		/* An id of decimal digits alone is still a text. */
 		if (strcmp(f->key, "id") != 0 &&
 		    ctl_status_number(s, f->key, &n))
-			ctl_json_number(j, f->key, n);
+			json_u64(j, f->key, n);
 		else
-			ctl_json_string(j, f->key, f->value);
+			json_string(j, f->key, f->value);
 	}
 }
 
 static void print_json(const struct ctl_place *p, const struct ctl_status *s)
 {
-	struct ctl_json j;
+	struct json j = { .out = stdout };
 	u64 created;
 
-	ctl_json_begin(&j, stdout);
-	ctl_json_string(&j, "mountpoint", p->mount.path);
-	ctl_json_string(&j, "device", p->dm.path);
-	ctl_json_string(&j, "underlying", p->dm.under);
-	ctl_json_string(&j, "state", ctl_state_name(s->state));
-	ctl_json_string(&j, "health", s->health);
-	ctl_json_number(&j, "block_size", s->block_size);
-	ctl_json_number(&j, "free_sectors", s->free_sectors);
-	ctl_json_number(&j, "free_bytes", s->free_sectors << BOW_SECTOR_SHIFT);
+	json_object(&j, NULL);
+	json_string(&j, "mountpoint", p->mount.path);
+	json_string(&j, "device", p->dm.path);
+	json_string(&j, "underlying", p->dm.under);
+	json_string(&j, "state", ctl_state_name(s->state));
+	json_string(&j, "health", s->health);
+	json_u64(&j, "block_size", s->block_size);
+	json_u64(&j, "free_sectors", s->free_sectors);
+	json_u64(&j, "free_bytes", s->free_sectors << BOW_SECTOR_SHIFT);
 	if (ctl_status_number(s, "created", &created))
-		ctl_json_number(&j, "age", age(created));
+		json_u64(&j, "age", age(created));
 	json_facts(&j, s);
-	ctl_json_end(&j);
+	json_close_object(&j);
 }
 
 static void print_none(void)
 {
-	struct ctl_json j;
+	struct json j = { .out = stdout };
 
-	ctl_json_begin(&j, stdout);
-	ctl_json_string(&j, "state", "none");
-	ctl_json_end(&j);
+	json_object(&j, NULL);
+	json_string(&j, "state", "none");
+	json_close_object(&j);
 }
 
 enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e)
