@@ -553,6 +553,12 @@ void bow_batch_abort(struct bow_core *core, struct bow_batch *batch)
 	back_to(core, batch, &nothing);
 }
 
+void bow_batch_avoid(struct bow_core *core, struct bow_batch *batch)
+{
+	batch->copies = 0;
+	bow_batch_abort(core, batch);
+}
+
 void bow_batch_lost(struct bow_core *core, struct bow_batch *batch)
 {
 	/*

@@ -16,7 +16,8 @@
  *   [caller: the writes one after the other]
  *   bow_batch_done                            originals may be overwritten
  *
- * or bow_batch_abort (nothing was published, a copy failed), or
+ * or bow_batch_abort (a read failed, nothing was published), or
+ * bow_batch_avoid (the same, but a place could not be written), or
  * bow_batch_lost (a log write failed: nobody knows what the disk holds).
  *
  * Units: blocks of core->bs bytes, but where a name says sectors or bytes.
@@ -149,6 +150,8 @@ void bow_batch_seal(struct bow_core *core, struct bow_batch *batch,
 		    struct bow_log_writes *writes);
 void bow_batch_done(struct bow_core *core, struct bow_batch *batch);
 void bow_batch_abort(struct bow_core *core, struct bow_batch *batch);
+/* As abort, but the places of the copies stay HELD: not to be tried again. */
+void bow_batch_avoid(struct bow_core *core, struct bow_batch *batch);
 void bow_batch_lost(struct bow_core *core, struct bow_batch *batch);
 
 /* The header of the log block on the disk. */

@@ -327,33 +327,57 @@ static void lose_batch(struct bow *bow, struct bow_batch *batch)
 	spin_unlock(&bow->lock);
 }
 
-/* Make the batch durable.  -EAGAIN: a copy failed, nothing was published. */
-static int publish(struct bow *bow, struct bow_batch *batch)
+/* What became of a batch. */
+enum bow_outcome {
+	BOW_PUBLISHED,		/* durable: the writes may go */
+	BOW_NOT_READ,		/* an original cannot be read */
+	BOW_NOT_WRITTEN,	/* a place for a copy cannot be written */
+	BOW_LOST,		/* the log cannot be written */
+};
+
+typedef void (*batch_fn)(struct bow_core *core, struct bow_batch *batch);
+
+static void settle_batch(struct bow *bow, struct bow_batch *batch, batch_fn fn)
+{
+	spin_lock(&bow->lock);
+	fn(&bow->core, batch);
+	bow->shown = bow->core.n;
+	spin_unlock(&bow->lock);
+}
+
+/*
+ * Make the batch durable.  @alone: it is of one write, so a place that fails
+ * is known to be bad and is not used again.
+ */
+static enum bow_outcome publish(struct bow *bow, struct bow_batch *batch,
+				bool alone)
 {
 	struct bow_log_writes *lw = &bow->log_writes;
 
+	if (bow_batch_empty(batch))
+		return BOW_PUBLISHED;
 	/*
 	 * Nobody reads or writes block 0 while its live copy moves: the worker
 	 * sends such bios, and it is busy here.
 	 */
 	if (batch->moves_live0)
 		bow_wait_block0(bow);
-	if (bow_read_copies(bow, batch) || bow_write_copies(bow, batch)) {
-		spin_lock(&bow->lock);
-		bow_batch_abort(&bow->core, batch);
-		spin_unlock(&bow->lock);
-		return -EAGAIN;
+	if (bow_read_copies(bow, batch)) {
+		settle_batch(bow, batch, bow_batch_abort);
+		return BOW_NOT_READ;
+	}
+	if (bow_write_copies(bow, batch)) {
+		settle_batch(bow, batch,
+			     alone ? bow_batch_avoid : bow_batch_abort);
+		return BOW_NOT_WRITTEN;
 	}
 	bow_batch_seal(&bow->core, batch, lw);
 	if (bow_run_writes(bow, lw->w, lw->count)) {
 		lose_batch(bow, batch);
-		return -EIO;
+		return BOW_LOST;
 	}
-	spin_lock(&bow->lock);
-	bow_batch_done(&bow->core, batch);
-	bow->shown = bow->core.n;
-	spin_unlock(&bow->lock);
-	return 0;
+	settle_batch(bow, batch, bow_batch_done);
+	return BOW_PUBLISHED;
 }
 
 /* Plan a write.  False: it must wait for the next batch. */
@@ -382,39 +406,41 @@ static bool plan_write(struct bow *bow, struct bow_batch *batch,
 	return true;
 }
 
-/*
- * A copy failed.  One bad sector must not fail the other writes of the batch,
- * so each is tried again alone.
- */
-static void publish_singly(struct bow *bow, struct bio_list *writes)
+/* One write by itself, with other places if those that it got are bad. */
+static void publish_one(struct bow *bow, struct bio *bio)
 {
+	enum bow_outcome outcome = BOW_NOT_WRITTEN;
 	struct bio_list one;
-	struct bio *bio;
+	int tries;
 
-	while ((bio = bio_list_pop(writes))) {
-		int r = 0;
-
+	for (tries = 0; tries < 4 && outcome == BOW_NOT_WRITTEN; tries++) {
 		bio_list_init(&one);
 		bow_batch_begin(&bow->batch);
 		plan_write(bow, &bow->batch, &one, bio);
 		if (bio_list_empty(&one))
-			continue;
-		if (!bow_batch_empty(&bow->batch))
-			r = publish(bow, &bow->batch);
-		end_writes(bow, &one, r ? BLK_STS_IOERR : BLK_STS_OK);
+			return;		/* plan_write() has failed it */
+		outcome = publish(bow, &bow->batch, true);
 	}
+	end_writes(bow, &one,
+		   outcome == BOW_PUBLISHED ? BLK_STS_OK : BLK_STS_IOERR);
 }
 
 static void finish_batch(struct bow *bow, struct bio_list *writes)
 {
-	int r = 0;
+	struct bio *bio;
 
-	if (!bow_batch_empty(&bow->batch))
-		r = publish(bow, &bow->batch);
-	if (r == -EAGAIN)
-		publish_singly(bow, writes);
-	else
-		end_writes(bow, writes, r ? BLK_STS_IOERR : BLK_STS_OK);
+	switch (publish(bow, &bow->batch, false)) {
+	case BOW_PUBLISHED:
+		end_writes(bow, writes, BLK_STS_OK);
+		break;
+	case BOW_LOST:
+		end_writes(bow, writes, BLK_STS_IOERR);
+		break;
+	default:
+		/* One bad sector must not fail the others: each by itself. */
+		while ((bio = bio_list_pop(writes)))
+			publish_one(bow, bio);
+	}
 }
 
 /* To the live copy, unless a failed log write has left it in doubt. */
