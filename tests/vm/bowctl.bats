@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # scripts for the guest are expanded there
+# shellcheck disable=SC2154 # img, restore, vm_*: see scenarios.bash
+# bowctl in a minimal QEMU guest: checkpoints of a filesystem that is being
+# written to, of the one that bowctl itself is on, and ones that are broken off.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	load scenarios.bash
+	common_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# attach_and_mount
+attach_and_mount()
+{
+	guest_start
+	guest_attach
+	vm_run 'mount -t ext4 /dev/mapper/bow-root /mnt'
+}
+
+# make_fragmented
+#   About 100000 free blocks, none beside another: handing them over takes long
+#   enough to be interrupted.
+make_fragmented()
+{
+	local dir=$BATS_TEST_TMPDIR/fragmented
+
+	truncate -s 1G "$img"
+	mke2fs -q -t ext4 -b 4096 "$img"
+	mkdir "$dir"
+	mount -o loop "$img" "$dir"
+	fallocate -l 820M "$dir/file"
+	perl -e 'open(F, "+<", $ARGV[0]) or die;
+		for ($i = 0; $i < 100000; $i++) {
+			# fallocate: punch a hole, keep the size
+			syscall(285, fileno(F), 3, $i * 8192, 4096) == 0 or die;
+		}' "$dir/file"
+	umount "$dir"
+}
+
+# in_background SIGNAL
+#   Print the script that sends a checkpoint the signal while it is frozen.
+in_background()
+{
+	cat <<-EOF
+	bowctl checkpoint /mnt >/tmp/out 2>&1 & pid=\$!
+	n=0
+	# The module's count grows only while the filesystem is frozen.
+	until [ "\$(cat /sys/block/dm-0/bow/free)" -gt 0 ]; do
+		n=\$((n + 1))
+		[ \$n -lt 1000 ] || exit 90
+	done
+	kill -$1 \$pid
+	# The shell tells of a killed job itself.
+	wait \$pid 2>/dev/null
+	echo "status \$?"
+	cat /tmp/out
+	# Hangs if it is still frozen.
+	echo written >/mnt/written && sync && cat /mnt/written
+	cat /sys/block/dm-0/bow/state
+	EOF
+}
+
+@test "bowctl: a checkpoint under load rolls back to a clean filesystem of that moment" {
+	make_image 4096 200
+	attach_and_mount
+	vm_run 'mkdir /mnt/keep && cp /mnt/a/* /mnt/keep && sync
+		cd /mnt && find keep -type f | sort | xargs sha256sum >/tmp/sums
+		cp /tmp/sums /mnt/sums'
+	vm_run "($(work 400)) >/dev/null 2>&1 & sleep 1
+		bowctl -J checkpoint /mnt
+		echo after >/mnt/after
+		echo changed >/mnt/keep/1
+		wait" 120 | jq -e '.free_bytes > 0 and .frozen_us > 0'
+	[ "$(status_of copies)" -gt 10 ]
+	vm_cut
+	"$restore" -q --rollback "$img"
+	e2fsck -fn "$img"
+	mkdir "$BATS_TEST_TMPDIR/old"
+	mount -o ro,noload,loop "$img" "$BATS_TEST_TMPDIR/old"
+	run -0 bash -c "cd '$BATS_TEST_TMPDIR/old' && [ ! -e after ] &&
+		[ \"\$(wc -l <sums)\" -eq 60 ] && sha256sum --quiet -c sums"
+	umount "$BATS_TEST_TMPDIR/old"
+}
+
+@test "bowctl: a checkpoint of the filesystem that bowctl and its output are on" {
+	make_image 4096 200
+	attach_and_mount
+	vm_run 'set -e
+		for dir in bin sbin lib lib64 usr etc; do
+			[ ! -e /$dir ] || cp -a /$dir /mnt
+		done
+		mkdir -p /mnt/proc /mnt/sys /mnt/dev /mnt/tmp
+		for dir in proc sys dev; do mount -o bind /$dir /mnt/$dir; done
+		sync
+		echo 3 >/proc/sys/vm/drop_caches'
+	run -0 vm_run 'chroot /mnt /bin/busybox sh -c "bowctl checkpoint >/out 2>&1"
+		status=$?
+		cat /mnt/out
+		exit $status'
+	[[ $output = "checkpoint "*" of /: frozen for "* ]]
+	vm_run 'chroot /mnt bowctl -J status' | jq -e \
+		'.state == "checkpoint" and .health == "ok" and .mountpoint == "/"'
+	run -0 vm_run 'chroot /mnt bowctl commit'
+	run -0 vm_run 'chroot /mnt bowctl checkpoint'
+	run -8 vm_run 'chroot /mnt bowctl checkpoint'
+	[[ $output = *"there is a checkpoint already"* ]]
+}
+
+@test "bowctl: SIGTERM while frozen: thawed, no checkpoint, nothing kept" {
+	make_fragmented
+	attach_and_mount
+	run -0 vm_run "$(in_background TERM)" 90
+	[ "${lines[0]}" = "status 32" ]
+	[[ ${lines[1]} = *": interrupted" ]]
+	[ "${lines[2]}" = written ]
+	[ "${lines[3]}" = 0 ]
+	# Nothing of the broken off attempt is kept.
+	[ "$(vm_run 'cat /sys/block/dm-0/bow/free')" -eq 0 ]
+}
+
+@test "bowctl: SIGKILL while frozen: thawed, no checkpoint" {
+	make_fragmented
+	attach_and_mount
+	run -0 vm_run "$(in_background KILL)" 90
+	echo "$output"
+	[[ $output = *"status 137"$'\n'written$'\n'0 ]]
+}
+
+@test "bowctl: a damaged bitmap: refused, thawed, no checkpoint" {
+	make_image 4096 200
+	local at
+	# The last group: nothing reads its bitmap at the mount.
+	at=$(dumpe2fs "$img" 2>/dev/null |
+		sed -n 's/.*Block bitmap at \([0-9]*\).*/\1/p' | tail -1)
+	printf '%s\n' 'set_bg 1 flags 0' 'set_bg 1 checksum calc' |
+		debugfs -w -f - "$img" >"$BATS_TEST_TMPDIR/debugfs" 2>&1
+	printf '\125' | dd of="$img" bs=1 seek=$((at * 4096 + 9)) \
+		conv=notrunc status=none
+	attach_and_mount
+	run -8 vm_run 'bowctl checkpoint /mnt'
+	[[ $output = *"bitmap"* ]]
+	run -0 vm_run 'echo x >/mnt/written && sync && cat /sys/block/dm-0/bow/state'
+	[ "$output" = 0 ]
+}
