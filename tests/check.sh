@@ -3,10 +3,11 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, vm, or a file tests/NAME.bats or
-# tests/vm/NAME.bats; without names all of them run.  Every group prints TAP;
-# a program that ends early, without its plan or with a status that its lines
-# do not explain, counts as a failure.  Logs stay in build/check/.
+# NAME is a group: lint, unit, san, sim, vm, NAME for the files tests/NAME.bats
+# and tests/NAME-*.bats, or for tests/vm/NAME.bats; without names all of them
+# run.  Every group prints TAP; a program that ends early, without its plan or
+# with a status that its lines do not explain, counts as a failure.  Logs stay
+# in build/check/.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -25,8 +26,9 @@ all_groups()
 
 	echo lint unit san sim
 	for f in tests/*.bats; do
-		[ -e "$f" ] && basename "$f" .bats
-	done
+		# NAME-PART.bats is run with NAME.bats.
+		basename "${f%%-*}" .bats
+	done | sort -u
 	echo vm
 }
 
@@ -41,15 +43,17 @@ programs_of()
 	lint)	echo 'host lint tests/lint.sh' ;;
 	unit)	unit_programs build unit ;;
 	san)	unit_programs build/san san
-		echo 'host san-restore env BOW_RESTORE=build/san/tests/bow-restore SANITIZED=1 bats --tap tests/restore.bats'
-		echo 'host san-verify env BOW_VERIFY=build/san/bow-verify SANITIZED=1 bats --tap tests/verify.bats' ;;
+		sanitized restore restore-damage restore-faults verify ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"
 		done ;;
 	*)	if [ -e "tests/$1.bats" ]; then
-			echo "host $1 bats --tap tests/$1.bats"
+			for f in "tests/$1.bats" "tests/$1"-*.bats; do
+				[ -e "$f" ] || continue
+				echo "host $(basename "$f" .bats) bats --tap $f"
+			done
 		elif [ -e "tests/vm/$1.bats" ]; then
 			echo "vm vm-$1 bats --tap tests/vm/$1.bats"
 		else
@@ -57,6 +61,20 @@ programs_of()
 			return 1
 		fi ;;
 	esac
+}
+
+# sanitized NAME...
+#   bats files with the programs that the sanitizers watch.
+sanitized()
+{
+	local f
+
+	for f; do
+		echo "host san-$f env SANITIZED=1" \
+			BOW_RESTORE=build/san/tests/bow-restore \
+			BOW_VERIFY=build/san/bow-verify \
+			"bats --tap tests/$f.bats"
+	done
 }
 
 # unit_programs DIRECTORY PREFIX
@@ -91,6 +109,17 @@ build()
 }
 
 # ---- running ----
+
+# Images on a disk would wait for thousands of flushes that say nothing here.
+use_memory()
+{
+	local free
+
+	[ -z "${TMPDIR-}" ] && [ -w /dev/shm ] || return 0
+	free=$(df --output=avail -k /dev/shm | tail -n 1)
+	[ "$free" -gt 2000000 ] && export TMPDIR=/dev/shm
+	return 0
+}
 
 # run_lane LANE
 #   The lane's programs, one after the other.
@@ -218,6 +247,7 @@ main()
 		exit 1
 	fi
 	run_lane vm &
+	use_memory
 	run_lane host
 	wait
 	add_up

@@ -233,8 +233,11 @@ uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n)
 	m->prev_log_csum = first.checksum;
 	m->sequence++;
 	m->count = 1;
-	if (m->o.version == V1_1)
+	/* The old writers left the entries of the last block behind. */
+	if (m->o.version == V1_1) {
 		m->reserve = pool_take_one(m, USE_RESERVE);
+		memset(m->log + m->header_size, 0, m->max * BOW_ENTRY_SIZE);
+	}
 	put_entry(m, 0, &first);
 	log_finish(m, 0);
 	log_write(m);

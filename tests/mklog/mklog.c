@@ -18,14 +18,15 @@ static const char usage[] =
 	"usage: mklog [option...] PREFIX | --undo IMAGE | --compare A B FREE\n"
 	"  --format v0|1.0|1.1   version of the log (1.1)\n"
 	"  --bs N                block size in bytes (4096)\n"
-	"  --size N              bytes of the device (1024 blocks)\n"
+	"  --size N[K|M]         bytes of the device (1024 blocks)\n"
 	"  --seed N              everything random comes from it (1)\n"
 	"  --ops N               writes and discards (300)\n"
 	"  --header-size N       of a v1.0 log (28)\n"
 	"  --fs IMAGE            contents to begin with\n"
 	"  --free LIST           its free ranges: lines of START LENGTH\n"
 	"  --features A,B...     raw: no superblock; zero0: block 0 is zeros;\n"
-	"                        claims; nocsum; calm: log copies stay in place\n"
+	"                        claims; nocsum; calm: log copies stay in place;\n"
+	"                        stale: the last entry moves the live block 0\n"
 	"  --state S             active, torn-append:MASK, torn-rollover:MASK,\n"
 	"                        torn-activation:MASK, restoring,\n"
 	"                        restoring-ordered:N, finishing-rollback:MASK,\n"
@@ -35,11 +36,15 @@ static const char usage[] =
 static uint64_t number(const char *text)
 {
 	char *end;
-	uint64_t v = strtoull(text, &end, 0);
+	uint64_t v = strtoull(text, &end, 0), unit = 1;
 
-	if (*end || end == text)
+	if (*end == 'K')
+		unit = 1024;
+	else if (*end == 'M')
+		unit = 1024 * 1024;
+	if (end == text || end[unit > 1])
 		die("%s is not a number", text);
-	return v;
+	return v * unit;
 }
 
 static enum version version(const char *text)
@@ -66,6 +71,8 @@ static void features(struct options *o, char *list)
 			o->claims = true;
 		else if (!strcmp(name, "nocsum"))
 			o->nocsum = true;
+		else if (!strcmp(name, "stale"))
+			o->stale = true;
 		else if (!strcmp(name, "calm"))
 			o->calm = true;
 		else

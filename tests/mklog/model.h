@@ -60,6 +60,7 @@ struct options {
 	bool zero0;		/* block 0 of D0 is all zeros (implies raw) */
 	bool claims;		/* v1.1 */
 	bool nocsum;		/* v0, v1.0: some entries without checksum */
+	bool stale;		/* the last entry moves the live copy */
 	bool calm;		/* log copies stay where they were written */
 };
 

@@ -91,6 +91,10 @@ void workload_run(struct model *m)
 			publish(m);
 	}
 	publish(m);
+	/* The header of v1.0 names the live copy's old place after this. */
+	if (m->o.stale)
+		writer_write(m, m->live, 1, rnd(&m->rng) | 1);
+	publish(m);
 }
 
 /* One-block backups in a batch that is published, but not written. */

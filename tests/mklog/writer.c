@@ -59,6 +59,8 @@ static void claim(struct model *m, uint32_t b)
 	m->claimed[b / m->region] = 1;
 	first = b / m->region * m->region;
 	end = first + m->region < m->nb ? first + m->region : m->nb;
+	/* Block 0 is never claimed: to a reader, source 0 is the chain. */
+	first += first == 0;
 	add_entry(m, (struct move){ first, first, end - first, 0, false });
 }
 
