@@ -52,6 +52,8 @@ static bool still_old(const u8 *block, const u8 *old, u32 from, u32 to,
 
 	while (at < to && block[at] == old[at])
 		at++;
+	if (at == to)
+		return true;
 	at -= (at - h->header_size) % BOW_ENTRY_SIZE;
 	return still_zeros(block, old, at > from ? at : from, to, h);
 }
