@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_plan.c - what is copied where, and which logs have no plan
+ */
+#include "../tap.h"
+#include "memdev.h"
+
+static struct memlog l;
+static struct memdev m;
+static struct bow_log log_;
+static struct bow_error e;
+static struct bow_plan plan;
+
+/* Scan what was built in l and make the plan. */
+static int make_plan(void)
+{
+	int r;
+
+	log_seal(&l);
+	mem_init(&m, l.img);
+	bow_log_free(&log_);
+	r = bow_log_open(&m.dev, &log_, &e);
+	if (!r)
+		r = bow_log_scan(&m.dev, &log_, NULL, &e);
+	return r ? r : bow_plan_make(&log_, &plan, &e);
+}
+
+static void runs_are_merged(void)
+{
+	struct bow_run run;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 11, LOG_PLACE + 1);
+	log_backup(&l, 10, LOG_PLACE);
+	log_backup(&l, 12, LOG_PLACE + 2);
+	log_backup(&l, 30, LOG_PLACE + 9);
+	CHECK(!make_plan());
+	CHECK(plan.copies == 2 && plan.bytes == 4 * MEM_BS);
+	CHECK(plan.block0 == LOG_BACKUP0 * 8);
+	CHECK(bow_plan_next(&log_, 0, &run));
+	CHECK(run.target == 80 && run.place == LOG_PLACE * 8);
+	CHECK(run.sectors == 24);
+	CHECK(bow_plan_next(&log_, 90, &run));
+	CHECK(run.target == 90 && run.place == LOG_PLACE * 8 + 10);
+	CHECK(run.sectors == 14);
+	CHECK(bow_plan_next(&log_, 104, &run) && run.target == 240);
+	CHECK(!bow_plan_next(&log_, 248, &run));
+}
+
+static void nothing_to_copy(void)
+{
+	struct bow_run run;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	CHECK(!make_plan());
+	CHECK(plan.copies == 0 && plan.bytes == 0);
+	CHECK(!bow_plan_next(&log_, 0, &run));
+}
+
+/* Block 0 and block 1 may be one run of the map; block 0 is still apart. */
+static void block_0_is_left_out(void)
+{
+	struct bow_run run;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 1, LOG_BACKUP0 + 1);
+	CHECK(!make_plan());
+	CHECK(plan.copies == 1 && plan.bytes == MEM_BS);
+	CHECK(bow_plan_next(&log_, 0, &run));
+	CHECK(run.target == 8 && run.sectors == 8);
+}
+
+static void backups_are_no_targets(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 3, LOG_PLACE);
+	log_backup(&l, LOG_PLACE, LOG_PLACE + 1);
+	log_backup(&l, LOG_PLACE + 1, LOG_PLACE + 2);
+	CHECK(!make_plan());
+	CHECK(plan.copies == 1 && plan.bytes == MEM_BS);
+}
+
+/* A backup in a block that must be put back itself. */
+static void not_disjoint(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 4, LOG_PLACE);
+	log_backup(&l, 3, 4);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_NOT_DISJOINT && e.value == 32);
+}
+
+static void v1_0_claims_are_overlaps(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_entry(&l, 300, 300, 0);
+	log_header(&l)->header_version = cpu_to_le16(BOW_VERSION_1_0);
+	/* Not the checksum of v1.1: this is a v1.0 log with a large header. */
+	log_seal(&l);
+	log_header(&l)->header_csum = 0;
+	mem_init(&m, l.img);
+	bow_log_free(&log_);
+	CHECK(!bow_log_open(&m.dev, &log_, &e));
+	CHECK(bow_log_scan(&m.dev, &log_, NULL, &e) == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_OVERLAP && e.in_entry && e.entry == 1);
+}
+
+int main(void)
+{
+	RUN(runs_are_merged, "plan: neighbours are merged and sorted");
+	RUN(nothing_to_copy, "plan: an empty checkpoint needs no copy");
+	RUN(block_0_is_left_out, "plan: block 0 is not among the copies");
+	RUN(backups_are_no_targets, "plan: moved backups are not put back");
+	RUN(not_disjoint, "plan: a log that would eat its backups is refused");
+	RUN(v1_0_claims_are_overlaps, "plan: v1.0 knows no claims");
+	bow_log_free(&log_);
+	return tap_done();
+}
