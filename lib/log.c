@@ -140,9 +140,12 @@ static bool covers(u64 start, u32 bytes, u64 sector)
  */
 static bool moves_live(struct walk *w, u32 index, const struct bow_entry *entry)
 {
+	/* A torn append may have taken away the entry that moved it there. */
+	bool sure = w->live_found || w->log->torn != BOW_TORN_APPEND;
+
 	if (!w->live || index == 0)
 		return false;
-	if (covers(entry->dest, entry->size, w->live)) {
+	if (sure && covers(entry->dest, entry->size, w->live)) {
 		w->live = entry->source + (w->live - entry->dest);
 		w->live_found = true;
 		return true;

@@ -266,6 +266,32 @@ static void live_copy_moved(void)
 	}
 }
 
+/* The torn append moved it to a place that had held a backup before. */
+static void live_copy_moved_to_used_place(void)
+{
+	struct bow_header_disk *h = log_header(&l);
+	u32 mask;
+
+	log_begin(&l, BOW_HEADER_SIZE_GUARD);
+	log_append(&l);
+	log_backup(&l, 9, 450);
+	log_backup(&l, 450, 451);
+	log_seal(&l);
+	memcpy(before, l.img, MEM_BS);
+	log_append(&l);
+	backups(20, 30);
+	log_entry(&l, LOG_LIVE, 450, 0);
+	memcpy(mem_block(l.img, 450), l.live0, MEM_BS);
+	h->sector0 = cpu_to_le64(450 * 8);
+	log_seal(&l);
+	memcpy(after, l.img, MEM_BS);
+	log_overwrite(&l, 9);
+	for (mask = 0; mask < 256; mask++) {
+		tear(mask);
+		CHECK(rolls_back());
+	}
+}
+
 int main(void)
 {
 	RUN(append_all_sectors,
@@ -277,5 +303,7 @@ int main(void)
 	RUN(rot_is_not_torn, "a flipped bit in an append is not a torn write");
 	RUN(rot_after_roll_over, "nor is one right after a roll-over");
 	RUN(live_copy_moved, "torn append that moved the live block 0");
+	RUN(live_copy_moved_to_used_place,
+	    "torn append that moved it to a place that was used before");
 	return tap_done();
 }
