@@ -81,9 +81,8 @@ int bow_entry_check(const struct bow_entry *entry, const struct bow_header *h,
 
 u32 bow_log_block_csum(const u8 *block, u32 bs)
 {
-	u8 magic[4];
+	const __le32 magic = cpu_to_le32(BOW_MAGIC_LOG);
 
-	bow_put_le32(magic, BOW_MAGIC_LOG);
-	return bow_crc32(bow_crc32(0, magic, sizeof(magic)),
+	return bow_crc32(bow_crc32(0, &magic, sizeof(magic)),
 			 block + sizeof(magic), bs - sizeof(magic));
 }
