@@ -242,8 +242,18 @@ static void build_ending(struct bow_core *core, enum bow_action action,
 void bow_core_deactivate(struct bow_core *core, const u8 *block0,
 			 struct bow_write_list *list)
 {
-	build_ending(core, BOW_ACTION_ROLLBACK, block0,
-		     le64_to_cpu(bow_core_header(core)->backup0), list);
+	u64 backup0 = le64_to_cpu(bow_core_header(core)->backup0);
+	unsigned int i;
+
+	build_ending(core, BOW_ACTION_ROLLBACK, block0, backup0, list);
+	/*
+	 * The record will name the backup, and what the failed list wrote there
+	 * may not have lasted: once more.
+	 */
+	for (i = list->count++; i; i--)
+		list->w[i] = list->w[i - 1];
+	list->w[0] = (struct bow_write){ backup0, block0, core->bs, false,
+					 false };
 }
 
 void bow_core_commit(struct bow_core *core, const u8 *final,

@@ -101,8 +101,9 @@ void bow_core_exit(struct bow_core *core);
  * @list:   filled in; the writes, to be done in order
  *
  * 0; -ENOSPC: fewer than three free blocks; -ENOMEM.  On error nothing has
- * changed.  When a write of the list fails, bow_core_deactivate() builds the
- * writes that give block 0 back.
+ * changed.  The first two writes of the list go to free blocks; when one of
+ * them fails, bow_core_reset() is all that is needed.  When a later one fails,
+ * bow_core_deactivate() builds the writes that give block 0 back.
  */
 int bow_core_activate(struct bow_core *core, const struct bow_core_params *p,
 		      const u8 *block0, struct bow_write_list *list);
