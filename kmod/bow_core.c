@@ -497,25 +497,44 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 	return 0;
 }
 
+/*
+ * The reserved place moves, and this log block will be copied to the new one
+ * before its successor is written.  If that write is torn under the old header,
+ * the copy is looked for where that header says: it must know the new place.
+ */
+static void publish_next_log(struct bow_core *core,
+			     struct bow_log_writes *writes)
+{
+	/* A batch that moves the place fills one log block less than it may. */
+	u8 *image = core->full + (size_t)(BOW_BATCH_LOGS - 1) * core->bs;
+
+	seal_work(core);
+	memcpy(image, core->work, core->bs);
+	writes->w[writes->count++] =
+		(struct bow_write){ 0, image, core->bs, true, true };
+}
+
 void bow_batch_seal(struct bow_core *core, struct bow_batch *batch,
 		    struct bow_log_writes *writes)
 {
 	struct bow_header_disk *h = work_header(core);
-	u32 place = 0, i;
+	u32 place = 0, rolled = 0, i;
 
 	writes->count = 0;
 	if (batch->moves_next_log) {
 		core->next_log = batch->log_place[place++];
 		h->next_log = cpu_to_le64(to_sector(core, core->next_log));
+		if (batch->copies > core->max_entries - work_count(core))
+			publish_next_log(core, writes);
 	}
 	for (i = 0; i < batch->copies; i++) {
 		const struct bow_copy *c = &batch->copy[i];
 
 		if (work_count(core) == core->max_entries) {
-			u32 n = writes->count++;
-
-			roll_over(core, core->full + (size_t)n * core->bs,
-				  batch->log_place[place++], &writes->w[n]);
+			roll_over(core, core->full + (size_t)rolled * core->bs,
+				  batch->log_place[place++],
+				  &writes->w[writes->count++]);
+			rolled++;
 		}
 		append_entry(core, c->src, c->dst, c->blocks,
 			     c->live0 ? 0 : c->checksum);
@@ -534,6 +553,8 @@ static void count_batch(struct bow_core *core, const struct bow_batch *batch)
 
 	core->n.batches++;
 	core->n.log_writes += rolled + 1;
+	if (batch->moves_next_log && rolled)
+		core->n.log_writes++;	/* see publish_next_log() */
 	core->n.entries += batch->copies + rolled;
 	core->n.copies += batch->copies;
 	core->n.copied_blocks += batch->blocks;

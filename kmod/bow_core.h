@@ -55,7 +55,10 @@ struct bow_batch {
 	struct bow_copy copy[BOW_BATCH_COPIES];
 };
 
-/* The writes that publish a batch: full log blocks, then block 0. */
+/*
+ * The writes that publish a batch: block 0 with another reserved place (rare),
+ * full log blocks, then block 0.
+ */
 struct bow_log_writes {
 	u32 count;
 	struct bow_write w[BOW_BATCH_LOGS + 1];
