@@ -56,7 +56,6 @@ int bow_dev_close(struct bow_dev *dev);
 enum bow_why {
 	BOW_WHY_NONE,
 	BOW_WHY_NO_LOG,
-	BOW_WHY_OPEN,
 	BOW_WHY_IO_READ,
 	BOW_WHY_IO_WRITE,
 	BOW_WHY_IO_FLUSH,
@@ -68,7 +67,6 @@ enum bow_why {
 	BOW_WHY_BLOCK_SIZE,
 	BOW_WHY_COUNT,
 	BOW_WHY_HEADER_CSUM,
-	BOW_WHY_FLAGS,
 	BOW_WHY_DEVICE_SHORT,
 	BOW_WHY_SECTOR0,
 	BOW_WHY_BACKUP0,

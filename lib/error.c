@@ -23,7 +23,6 @@ struct why {
 static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_NONE] = { BOW_EXIT_OK, NULL, "no error", NULL },
 	[BOW_WHY_NO_LOG] = { BOW_EXIT_NO_LOG, NULL, "there is no log", NULL },
-	[BOW_WHY_OPEN] = { ERROR, NULL, "cannot be opened", NULL },
 	[BOW_WHY_IO_READ] = { ERROR, "reading at sector", "failed", NULL },
 	[BOW_WHY_IO_WRITE] = { ERROR, "writing at sector", "failed", NULL },
 	[BOW_WHY_IO_FLUSH] = { ERROR, NULL, "making writes durable failed",
@@ -39,7 +38,6 @@ static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_COUNT] = { DAMAGED, "entry count", "is wrong", "at most" },
 	[BOW_WHY_HEADER_CSUM] = { DAMAGED, NULL, "the header's checksum is wrong",
 				  NULL },
-	[BOW_WHY_FLAGS] = { DAMAGED, "flags", "are not known", "known" },
 	[BOW_WHY_DEVICE_SHORT] = { DAMAGED, "the device's size of",
 				   "sectors is less than at the checkpoint",
 				   "sectors then:" },

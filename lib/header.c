@@ -137,8 +137,6 @@ static int check_v1_1(const struct bow_header_disk *d, const u8 *block,
 	if (le32_to_cpu(d->header_csum) != bow_header_csum(d) &&
 	    !(h->restoring && lowered_count(d, block, h)))
 		return bow_bad(e, BOW_WHY_HEADER_CSUM, 0, 0);
-	if (h->flags & ~BOW_FLAGS_KNOWN)
-		return bow_bad(e, BOW_WHY_FLAGS, h->flags, BOW_FLAGS_KNOWN);
 	if (h->count > max || h->prev_count > h->count)
 		return bow_bad(e, BOW_WHY_COUNT, h->count, max);
 	return check_places(h, sectors, e);

@@ -63,7 +63,8 @@ static void header_fields(void)
 	BAD(count, cpu_to_le32(161), BOW_WHY_COUNT);
 	BAD(count, cpu_to_le32(~0u), BOW_WHY_COUNT);
 	BAD(prev_count, cpu_to_le32(3), BOW_WHY_COUNT);
-	BAD(flags, cpu_to_le32(0x80000000u), BOW_WHY_FLAGS);
+	/* Flags that are not known concern writers of the log only. */
+	BAD(flags, cpu_to_le32(0x80000000u), BOW_WHY_NONE);
 	BAD(sequence, cpu_to_le32(MEM_BLOCKS), BOW_WHY_PREV_LOG);
 }
 
