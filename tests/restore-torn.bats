@@ -38,7 +38,7 @@ each_mask() {
 
 	shift 2
 	for ((mask = 1; mask < (1 << bs / 512) - 1; mask++)); do
-		make_log --bs "$bs" --state "$state:$mask" --size $((512 * bs)) \
+		make_log --bs "$bs" --state "$state:$mask" --size $((256 * bs)) \
 			--ops 90 "$@"
 		settles
 	done
@@ -62,7 +62,7 @@ each_mask() {
 }
 
 @test "torn roll-over: all 254 proper subsets of eight sectors" {
-	each_mask 4096 torn-rollover --features raw --seed 2
+	each_mask 4096 torn-rollover --features raw --seed 2 --size 2M
 }
 
 @test "torn roll-over: with the guard superblock, all 254 subsets" {

@@ -209,36 +209,55 @@ void log_activate(struct model *m)
 	log_write(m);
 }
 
+/* The full log block to its place.  Returns the entry that names the copy. */
+static struct move copy_log(struct model *m, uint32_t place)
+{
+	struct move e = { .source = 0, .dest = place, .blocks = 1 };
+
+	memcpy(block_at(m, m->img, place), m->log, m->bs);
+	set_use(m, place, USE_LOG);
+	e.checksum = crc32_raw(0, m->log, m->bs);
+	m->prev_log = place;
+	m->prev_log_csum = e.checksum;
+	return e;
+}
+
+static uint32_t put_entries(struct model *m, const struct move *e, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && m->count < m->max; i++)
+		put_entry(m, m->count++, &e[i]);
+	return i;
+}
+
 /*
  * The old log block to its place, a new one begun.  v1.1 completes the copy
- * with entries that wait; returns how many of them it took.
+ * with entries that wait and, if there are `more`, puts them into the new
+ * block with the same write.  Returns how many it took.
  */
-uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n)
+uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n,
+		       bool more)
 {
-	struct move first = { .source = 0, .blocks = 1 };
+	struct move first;
 	uint32_t taken = 0, prev_count = m->count;
+	bool v1_1 = m->o.version == V1_1;
 
-	first.dest = m->reserve;
-	if (m->o.version == V1_1) {
-		while (taken < n && m->count < m->max)
-			put_entry(m, m->count++, &e[taken++]);
+	if (v1_1) {
+		taken = put_entries(m, e, n);
 		log_finish(m, prev_count);
-	} else {
-		first.dest = pool_take_one(m, USE_LOG);
 	}
-	memcpy(block_at(m, m->img, first.dest), m->log, m->bs);
-	set_use(m, first.dest, USE_LOG);
-	first.checksum = crc32_raw(0, m->log, m->bs);
-	m->prev_log = first.dest;
-	m->prev_log_csum = first.checksum;
+	first = copy_log(m, v1_1 ? m->reserve : pool_take_one(m, USE_LOG));
 	m->sequence++;
-	m->count = 1;
+	m->count = 0;
 	/* The old writers left the entries of the last block behind. */
-	if (m->o.version == V1_1) {
+	if (v1_1) {
 		m->reserve = pool_take_one(m, USE_RESERVE);
 		memset(m->log + m->header_size, 0, m->max * BOW_ENTRY_SIZE);
 	}
-	put_entry(m, 0, &first);
+	put_entries(m, &first, 1);
+	if (v1_1 && more)
+		taken += put_entries(m, e + taken, n - taken);
 	log_finish(m, 0);
 	log_write(m);
 	return taken;
@@ -246,16 +265,15 @@ uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n)
 
 void log_append(struct model *m, const struct move *e, uint32_t n)
 {
-	uint32_t step, prev_count, i;
+	uint32_t step, prev_count;
 
 	while (n) {
 		if (m->count + (m->o.version == V1_1 ? n : 1) > m->max) {
-			step = log_roll_over(m, e, n);
+			step = log_roll_over(m, e, n, rnd_below(m, 2));
 		} else {
 			prev_count = m->count;
-			step = m->o.version == V1_1 ? n : 1;
-			for (i = 0; i < step; i++)
-				put_entry(m, m->count++, &e[i]);
+			step = put_entries(m, e,
+					   m->o.version == V1_1 ? n : 1);
 			log_finish(m, prev_count);
 			log_write(m);
 			/* v1.0 learns of the move one append too late. */

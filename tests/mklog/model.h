@@ -123,7 +123,8 @@ void set_use(struct model *m, uint32_t b, enum use use);
 /* log.c */
 void log_activate(struct model *m);
 void log_append(struct model *m, const struct move *moves, uint32_t n);
-uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n);
+uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n,
+		       bool more);
 void log_new_reserve(struct model *m);
 void log_seal(uint8_t *block);
 uint8_t *log_entries(uint8_t *block, uint32_t *count);

@@ -136,7 +136,9 @@ void workload_last_roll_over(struct model *m)
 		writer_publish(m);
 		room = m->max - m->count;
 	}
+	if (rnd_below(m, 2))
+		room += m->max / 2 < 12 ? m->max / 2 : 12;
 	gather(m, room);
-	log_roll_over(m, m->batch, m->batched);
+	log_roll_over(m, m->batch, m->batched, true);
 	m->batched = 0;
 }

@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# verify.bats - bow-verify: is the log sound, what is damaged, and where
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load helpers
+	common_setup
+}
+
+teardown() {
+	common_teardown
+}
+
+sound() {
+	make_log --format "$1" --bs "$2"
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *rollback* ]]
+	[[ $output == *commit* ]]
+	expect_unwritten 0 "$verify" -v "$img"
+}
+
+@test "a sound log: exit 0, in every format, and nothing is written" {
+	each_format sound
+}
+
+@test "a device without a log: exit 2" {
+	make_log
+	cp "$log.orig.img" "$img"
+	expect_unwritten 2 "$verify" "$img"
+}
+
+@test "the image is opened for reading only" {
+	requires strace
+	make_log
+	expect 0 strace -o "$dir/trace" -e trace=open,openat "$verify" "$img"
+	grep "$img" "$dir/trace" | grep -q O_RDONLY
+	run ! grep -E "$img.*O_(RDWR|WRONLY)" "$dir/trace"
+}
+
+@test "the summary: checkpoint id, log blocks, entries" {
+	local id entries blocks
+
+	make_log --seed 3
+	id=$(xxd -p -s 48 -l 16 "$img")
+	blocks=$(($(od -An -tu4 -j16 -N4 "$img") + 1))
+	cp "$img" "$dir/undone"
+	entries=$("$mklog" --undo "$dir/undone")
+	expect 0 "$verify" "$img"
+	[[ $output == *"$id"* ]]
+	grep -Eiq "log blocks[^0-9]*$blocks\\b" <<<"$output"
+	grep -Eiq "entries[^0-9]*${entries%% *}\\b" <<<"$output"
+}
+
+listed() {
+	local entries
+
+	make_log --format "$1" --bs "$2"
+	cp "$img" "$dir/undone"
+	entries=$("$mklog" --undo "$dir/undone")
+	expect_unwritten 0 "$verify" -q "$img"
+	[ -z "$output" ]
+	expect_unwritten 0 "$verify" --list "$img"
+	[ "$(grep -Ec '^ *[0-9]+ +[0-9]+ ' <<<"$output")" -eq "${entries%% *}" ]
+}
+
+@test "--list: a line for every entry" {
+	each_format listed
+}
+
+# names_entry KIND FORMAT BS
+names_entry() {
+	make_log --format "$2" --bs "$3" --damage "$1"
+	expect_unwritten 4 "$verify" "$img"
+	[[ $output =~ "log block "[0-9]+", entry "[0-9]+": ". ]] ||
+		{ echo "$made: $output"; return 1; }
+}
+
+@test "a damaged entry or backup: exit 4, log block and entry are named" {
+	each_format names_entry source-range
+	each_format names_entry dest-overflow
+	each_format names_entry size-huge
+	each_format names_entry entry-csum
+	each_format names_entry backup
+}
+
+@test "every damaged backup is named, not only the first" {
+	local count place entry
+
+	# The newest entries are plain backups that have not moved.
+	make_log --seed 2 --ops 40 --state torn-append:255
+	count=$(od -An -tu4 -j12 -N4 "$img")
+	for entry in $((count - 1)) $((count - 3)); do
+		place=$(od -An -tu8 -j$((2048 + 24 * entry + 8)) -N8 "$img")
+		printf 'spoilt' | dd of="$img" bs=1 seek=$((place * 512 + 100)) \
+			conv=notrunc status=none
+	done
+	expect_unwritten 4 "$verify" "$img"
+	[[ $output == *", entry $((count - 1)): "* ]]
+	[[ $output == *", entry $((count - 3)): "* ]]
+	[[ $output != *", entry $((count - 2)): "* ]]
+}
+
+damaged_header() {
+	make_log --format "$1" --bs "$2" --damage count-zero
+	expect_unwritten 4 "$verify" "$img"
+	[[ $output == *"bow-verify: $img: "?* ]]
+	make_log --format "$1" --bs "$2" --damage short
+	expect_unwritten 4 "$verify" "$img"
+	make_log --format "$1" --bs "$2" --damage chain-csum
+	expect_unwritten 4 "$verify" "$img"
+}
+
+@test "a damaged header or chain, a short device: exit 4 and the reason" {
+	each_format damaged_header
+}
+
+@test "torn writes of block 0 are sound, and named" {
+	make_log --features raw --seed 2 --state torn-append:1
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *append* ]]
+	make_log --seed 2 --state torn-rollover:1
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *roll-over* ]]
+	make_log --features raw --seed 2 --state torn-rollover:254
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *roll-over* ]]
+	make_log --state torn-activation:1
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *activation* ]]
+}
+
+half_restored() {
+	make_log --format "$1" --bs "$2" --state restoring
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *rollback* ]]
+}
+
+@test "a rollback that has begun is sound" {
+	each_format half_restored
+}
+
+@test "a finishing record is sound if the final contents are there" {
+	make_log --state finishing-commit:0
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *commit* ]]
+	make_log --state finishing-rollback:6 --damage finish-contents
+	expect_unwritten 4 "$verify" "$img"
+}
+
+@test "samples: logs written by Android's dm-bow are sound" {
+	local name
+
+	requires samples zstd dumpe2fs
+	for name in b4096-small b512-fs1k raw1024; do
+		sample $name
+		expect_unwritten 0 "$verify" "$img"
+	done
+}
+
+@test "-J: one JSON object, with the same verdict" {
+	requires jq
+	make_log
+	run -0 "$verify" -J "$img"
+	jq -e 'type == "object"' <<<"$output"
+	make_log --damage backup
+	run --separate-stderr -4 "$verify" -J "$img"
+	jq -e 'type == "object"' <<<"$output"
+	make_log
+	run -0 "$verify" -J --list "$img"
+	jq -e 'type == "object"' <<<"$output"
+}
+
+@test "-C FD: progress on a descriptor" {
+	make_log --size 16M --ops 2000
+	"$verify" -C 3 "$img" 3>"$dir/progress" >/dev/null
+	grep -Eq '^[0-9]+ [0-9]+ [0-9]+$' "$dir/progress"
+	run ! grep -Evq '^[0-9]+ [0-9]+ [0-9]+$' "$dir/progress"
+}
+
+@test "wrong arguments: exit 16" {
+	make_log
+	expect_unwritten 16 "$verify"
+	expect_unwritten 16 "$verify" "$img" "$img"
+	expect_unwritten 16 "$verify" --nonsense "$img"
+	expect_unwritten 16 "$verify" --rollback "$img"
+	expect_unwritten 16 "$verify" --files "$img"
+	expect_unwritten 16 "$verify" -C x "$img"
+}
+
+@test "what cannot be opened: exit 8" {
+	expect 8 "$verify" "$dir/nothing"
+	[[ $output == "bow-verify: $dir/nothing: "* ]]
+	expect 8 "$verify" "$dir"
+}
+
+@test "--help: exit 0, and the same options as the man page" {
+	expect 0 "$verify" --help
+	[ "$(man_options bow-verify.8)" = "$(option_names <<<"$output")" ]
+	expect 0 "$verify" --version
+	[[ $output =~ ^bow-verify\ [0-9]+\.[0-9]+ ]]
+}
