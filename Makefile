@@ -142,6 +142,12 @@ $(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(fil
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# Runs in the minimal guest, which has no libc of its own.
+build/tests/stress: tests/vm/stress.c build/.build-config
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
+		$(CFLAGS) -pthread -static -o $@ $<
+
 test-programs: $(TEST_PROGRAMS)
 
 kmod:

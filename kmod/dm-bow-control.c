@@ -50,16 +50,14 @@ static int fill_spare(struct bow *bow)
 	return 0;
 }
 
-static int do_add_free(struct bow *bow, struct bow_request *rq)
+static int free_range(struct bow *bow, const struct bow_range *range)
 {
 	u32 round = (1u << bow->block_shift) - 1;
-	u64 first = (rq->first + round) >> bow->block_shift;
-	u64 end = min((rq->first + rq->count) >> bow->block_shift,
+	u64 first = (range->start + round) >> bow->block_shift;
+	u64 end = min((range->start + range->length) >> bow->block_shift,
 		      bow_blocks(bow));
 	int r = 0;
 
-	if (bow->state != BOW_TRIM)
-		return -EBUSY;
 	while (first < end && !r) {
 		/* Up to the end of the leaf: that needs one plane at most. */
 		u64 n = min(end - first,
@@ -76,17 +74,33 @@ static int do_add_free(struct bow *bow, struct bow_request *rq)
 	return r;
 }
 
-int bow_add_free(struct bow *bow, u64 first_sector, u64 sectors)
+static int do_add_free(struct bow *bow, struct bow_request *rq)
+{
+	unsigned int i;
+	int r = 0;
+
+	if (bow->state != BOW_TRIM)
+		return -EBUSY;
+	for (i = 0; i < rq->count && !r; i++)
+		r = free_range(bow, &rq->ranges[i]);
+	return r;
+}
+
+int bow_add_free(struct bow *bow, const struct bow_range *ranges,
+		 unsigned int count)
 {
 	struct bow_request rq = {
 		.run = do_add_free,
-		.first = first_sector,
-		.count = sectors,
+		.ranges = ranges,
+		.count = count,
 	};
+	unsigned int i;
 
-	if (first_sector > bow->sectors ||
-	    sectors > bow->sectors - first_sector)
-		return -ERANGE;
+	for (i = 0; i < count; i++) {
+		if (ranges[i].start > bow->sectors ||
+		    ranges[i].length > bow->sectors - ranges[i].start)
+			return -ERANGE;
+	}
 	return run_request(bow, &rq);
 }
 
@@ -148,19 +162,23 @@ out_free:
 /* ---- 0 to 1 ---- */
 
 /*
- * A write of the activation failed.  Give block 0 back; if that fails too,
- * nobody knows what the disk holds, and writing on would make it worse.
+ * A write of the activation failed; @done were done.  The first two went to
+ * free blocks.  After that, give block 0 back; if that fails too, nobody knows
+ * what the disk holds, and writing on would make it worse.
  */
-static void undo_activation(struct bow *bow)
+static void undo_activation(struct bow *bow, unsigned int done)
 {
 	struct bow_write_list list;
 
-	bow_core_deactivate(&bow->core, bow->block0, &list);
-	if (bow_run_writes(bow, list.w, list.count)) {
-		DMERR("%s: block 0 could not be given back", bow->dev->name);
-		spin_lock(&bow->lock);
-		bow->failed = true;
-		spin_unlock(&bow->lock);
+	if (done >= 2) {
+		bow_core_deactivate(&bow->core, bow->block0, &list);
+		if (bow_run_writes(bow, list.w, list.count, &done)) {
+			DMERR("%s: block 0 could not be given back",
+			      bow->dev->name);
+			spin_lock(&bow->lock);
+			bow->failed = true;
+			spin_unlock(&bow->lock);
+		}
 	}
 	bow_core_reset(&bow->core);
 }
@@ -170,6 +188,7 @@ static int activate(struct bow *bow)
 {
 	struct bow_core_params p;
 	struct bow_write_list list;
+	unsigned int done;
 	int r;
 
 	r = bow_io(bow, REQ_OP_READ | REQ_SYNC, 0, bow->block0, bow->bs);
@@ -180,9 +199,9 @@ static int activate(struct bow *bow)
 	r = bow_core_activate(&bow->core, &p, bow->block0, &list);
 	if (r)
 		return r;
-	r = bow_run_writes(bow, list.w, list.count);
+	r = bow_run_writes(bow, list.w, list.count, &done);
 	if (r) {
-		undo_activation(bow);
+		undo_activation(bow, done);
 		return r;
 	}
 	spin_lock(&bow->lock);
@@ -236,6 +255,7 @@ int bow_checkpoint(struct bow *bow)
 static int do_commit(struct bow *bow, struct bow_request *rq)
 {
 	struct bow_write_list list;
+	unsigned int done;
 	int r;
 
 	if (bow->state != BOW_CHECKPOINT)
@@ -247,7 +267,7 @@ static int do_commit(struct bow *bow, struct bow_request *rq)
 	if (r)
 		return r;
 	bow_core_commit(&bow->core, bow->block0, &list);
-	r = bow_run_writes(bow, list.w, list.count);
+	r = bow_run_writes(bow, list.w, list.count, &done);
 	if (r) {
 		/*
 		 * The commit may or may not be on the disk.  Nothing may be

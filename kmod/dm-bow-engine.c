@@ -353,6 +353,7 @@ static enum bow_outcome publish(struct bow *bow, struct bow_batch *batch,
 				bool alone)
 {
 	struct bow_log_writes *lw = &bow->log_writes;
+	unsigned int done;
 
 	if (bow_batch_empty(batch))
 		return BOW_PUBLISHED;
@@ -372,7 +373,7 @@ static enum bow_outcome publish(struct bow *bow, struct bow_batch *batch,
 		return BOW_NOT_WRITTEN;
 	}
 	bow_batch_seal(&bow->core, batch, lw);
-	if (bow_run_writes(bow, lw->w, lw->count)) {
+	if (bow_run_writes(bow, lw->w, lw->count, &done)) {
 		lose_batch(bow, batch);
 		return BOW_LOST;
 	}

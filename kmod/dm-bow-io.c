@@ -84,9 +84,9 @@ int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes)
 }
 
 int bow_run_writes(struct bow *bow, const struct bow_write *w,
-		   unsigned int count)
+		   unsigned int count, unsigned int *done)
 {
-	for (; count; w++, count--) {
+	for (*done = 0; *done < count; w++, ++*done) {
 		blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_META;
 		int r;
 

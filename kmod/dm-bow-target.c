@@ -356,22 +356,25 @@ static void bow_io_hints(struct dm_target *ti, struct queue_limits *limits)
 /* free START LENGTH [START LENGTH]... (sectors) */
 static int message_free(struct bow *bow, unsigned int argc, char **argv)
 {
-	unsigned int i;
+	unsigned int count = (argc - 1) / 2, i;
+	struct bow_range *ranges;
+	int r = 0;
 
 	if (argc < 3 || argc % 2 == 0)
 		return -EINVAL;
-	for (i = 1; i < argc; i += 2) {
-		u64 start, length;
-		int r;
-
-		if (kstrtou64(argv[i], 10, &start) ||
-		    kstrtou64(argv[i + 1], 10, &length))
-			return -EINVAL;
-		r = bow_add_free(bow, start, length);
-		if (r)
-			return r;
+	/* A fragmented filesystem has many: all of a message in one request. */
+	ranges = kvmalloc_array(count, sizeof(*ranges), GFP_NOIO);
+	if (!ranges)
+		return -ENOMEM;
+	for (i = 0; i < count && !r; i++) {
+		if (kstrtou64(argv[2 * i + 1], 10, &ranges[i].start) ||
+		    kstrtou64(argv[2 * i + 2], 10, &ranges[i].length))
+			r = -EINVAL;
 	}
-	return 0;
+	if (!r)
+		r = bow_add_free(bow, ranges, count);
+	kvfree(ranges);
+	return r;
 }
 
 static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,

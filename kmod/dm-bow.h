@@ -151,7 +151,13 @@ struct bow_request {
 	struct completion done;
 	int (*run)(struct bow *bow, struct bow_request *rq);
 	int result;			/* 0 or -errno */
-	u64 first, count;		/* sectors, for bow_request_free */
+	const struct bow_range *ranges;	/* of bow_add_free() */
+	unsigned int count;
+};
+
+struct bow_range {
+	u64 start;			/* sectors */
+	u64 length;
 };
 
 /* dm-bow-engine.c */
@@ -171,14 +177,16 @@ int bow_checkpoint(struct bow *bow);
 int bow_commit(struct bow *bow);
 int bow_restart(struct bow *bow);
 int bow_clear_free(struct bow *bow);
-int bow_add_free(struct bow *bow, u64 first_sector, u64 sectors);
+int bow_add_free(struct bow *bow, const struct bow_range *ranges,
+		 unsigned int count);
 int bow_set_state(struct bow *bow, unsigned int state);
 void bow_free_buffers(struct bow *bow);
 
 /* dm-bow-io.c: synchronous; 0 or -errno. */
 int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes);
+/* One after the other up to the first that fails; *done: how many were done. */
 int bow_run_writes(struct bow *bow, const struct bow_write *w,
-		   unsigned int count);
+		   unsigned int count, unsigned int *done);
 /* All copies of the batch: read and checksum, then write. */
 int bow_read_copies(struct bow *bow, struct bow_batch *batch);
 int bow_write_copies(struct bow *bow, struct bow_batch *batch);

@@ -1,0 +1,246 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # scripts for the guest are expanded there
+# shellcheck disable=SC2154 # img, d0, restore, vm_*: see scenarios.bash
+# dm-bow under direct I/O on a raw device of random bytes: what is read, what
+# is kept, what a rollback gives, and what happens when the disk fails.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	load scenarios.bash
+	common_setup
+	stress=$vm_src/build/tests/stress
+	[ -x "$stress" ] || skip "no build/tests/stress: make test-programs"
+	head -c 64M /dev/urandom >"$img"
+	cp "$img" "$d0"
+	# Sectors; whole blocks of every block size.
+	printf '%s\n' '20000 30000' '60000 30000' '100000 8000' >"$d0.free"
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# guest_raw BLOCK-SIZE
+#   A guest with dm-bow over "low", a linear map of the disk, the free ranges
+#   of $d0.free handed over, in state 1; and the stress program.
+guest_raw()
+{
+	local disk
+
+	mapfile -t disk < <(vm_disk disk0 "$img"
+		vm_disk disk1 "$stress" readonly=on)
+	vm_start "$BATS_TEST_TMPDIR/vm" "/boot/vmlinuz-$(vm_kernel)" \
+		"$(vm_initrd)" quiet "${disk[@]}"
+	vm_reply 60
+	vm_run "set -e
+		cat /dev/vdb >/tmp/stress
+		chmod +x /tmp/stress
+		n=\$(cat /sys/block/vda/size)
+		dmsetup create low --table \"0 \$n linear /dev/vda 0\"
+		dmsetup mknodes
+		dmsetup create bow-root \
+			--table \"0 \$n bow /dev/mapper/low 1 block_size:$1\"
+		dmsetup mknodes
+		dmsetup message bow-root 0 free $(tr '\n' ' ' <"$d0.free")
+		dmsetup message bow-root 0 checkpoint"
+}
+
+# stress_and_roll_back BLOCK-SIZE SECONDS
+stress_and_roll_back()
+{
+	guest_raw "$1"
+	run vm_run "/tmp/stress /dev/mapper/bow-root $2 $1 6" $(($2 + 60))
+	echo "# $output" >&3
+	[ "$status" = 0 ]
+	[ "$(status_of moved_sectors)" -gt 0 ]
+	[ "$(status_of log_blocks)" -gt 2 ]
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: threads of direct I/O read what they wrote; rollback is D0 (bs 4096)" {
+	stress_and_roll_back 4096 3
+}
+
+@test "engine: threads of direct I/O read what they wrote; rollback is D0 (bs 2048)" {
+	stress_and_roll_back 2048 3
+}
+
+@test "engine: threads of direct I/O read what they wrote; rollback is D0 (bs 1024)" {
+	stress_and_roll_back 1024 3
+}
+
+@test "engine: threads of direct I/O read what they wrote; rollback is D0 (bs 512)" {
+	stress_and_roll_back 512 3
+}
+
+@test "engine: when the pool is empty writes get ENOSPC and the log restores" {
+	guest_raw 4096
+	run vm_run '/tmp/stress /dev/mapper/bow-root 60 9 6' 120
+	[ "$status" = 1 ]
+	[[ $output == *"write, sector "*": No space left on device"* ]]
+	run vm_run 'dmsetup status bow-root'
+	[[ $output == *" bow checkpoint full "* ]]
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: a commit in the middle of the load keeps every write" {
+	guest_raw 4096
+	run vm_run '(sleep 2; dmsetup message bow-root 0 commit) &
+		/tmp/stress /dev/mapper/bow-root 4 5 6' 90
+	[ "$status" = 0 ]
+	run vm_run 'dmsetup status bow-root'
+	[[ $output == *" bow committed ok "* ]]
+	vm_run 'set -e
+		sha256sum </dev/mapper/bow-root >/tmp/live
+		dmsetup remove bow-root
+		sha256sum </dev/mapper/low | cmp - /tmp/live'
+	vm_cut
+	run -2 "$restore" --check "$img"
+}
+
+@test "engine: 2 -> 0 starts over, by sysfs, and a second checkpoint rolls back" {
+	guest_raw 4096
+	vm_run '/tmp/stress /dev/mapper/bow-root 1 5 6' 90
+	vm_run 'set -e
+		state=$(echo /sys/block/dm-*/bow/state)
+		echo 2 >$state
+		[ $(cat $state) = 2 ]
+		echo 0 >$state
+		sync'
+	cp "$img" "$d0"
+	# Free ranges by discards this time, as FITRIM sends them.
+	vm_run 'set -e
+		for r in "20000 30000" "60000 30000" "100000 8000"; do
+			set -- $r
+			blkdiscard -o $(($1 * 512)) -l $(($2 * 512)) \
+				/dev/mapper/bow-root
+		done
+		[ $(cat /sys/block/dm-*/bow/free) = 68000 ]
+		echo 1 >/sys/block/dm-1/bow/state
+		[ $(cat /sys/block/dm-1/bow/state) = 1 ]'
+	vm_run '/tmp/stress /dev/mapper/bow-root 2 6 6' 90
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: in state 0 a write takes its block out of the free set" {
+	guest_raw 4096
+	vm_run 'set -e
+		dmsetup message bow-root 0 commit
+		dmsetup message bow-root 0 restart
+		dmsetup message bow-root 0 free 20000 800
+		[ $(cat /sys/block/dm-1/bow/free) = 800 ]
+		dd if=/dev/zero of=/dev/mapper/bow-root bs=512 seek=20011 \
+			count=1 oflag=direct conv=notrunc
+		[ $(cat /sys/block/dm-1/bow/free) = 792 ]
+		dmsetup message bow-root 0 clear
+		[ $(cat /sys/block/dm-1/bow/free) = 0 ]
+		dmsetup message bow-root 0 checkpoint && exit 1
+		dmsetup message bow-root 0 free 131072 8 && exit 1
+		dmsetup message bow-root 0 free 0 && exit 1
+		dmsetup message bow-root 0 free 0 8 9 && exit 1
+		dmsetup message bow-root 0 nonsense && exit 1
+		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
+}
+
+@test "engine: a new table over an active checkpoint is refused" {
+	guest_raw 4096
+	vm_run 'table=$(dmsetup table bow-root)
+		! echo "$table" | dmsetup load bow-root &&
+		dmsetup suspend bow-root && dmsetup resume bow-root &&
+		/tmp/stress /dev/mapper/bow-root 1 5 6'
+	run vm_run 'dmesg'
+	[[ $output == *"undecided checkpoint"* ]]
+}
+
+# low_fails START LENGTH
+#   Print a guest command that makes a range of sectors of the disk fail.
+low_fails()
+{
+	local n=131072 end=$(($1 + $2)) map
+
+	map="0 $1 linear /dev/vda 0\n"
+	[ "$1" != 0 ] || map=
+	map+="$1 $2 error\n$end $((n - end)) linear /dev/vda $end\n"
+	echo "dmsetup suspend --noflush low
+		printf '$map' | dmsetup load low
+		dmsetup resume low"
+}
+
+low_works='dmsetup suspend --noflush low
+	echo "0 131072 linear /dev/vda 0" | dmsetup load low
+	dmsetup resume low'
+
+write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
+	count=1 oflag=direct conv=notrunc; }'
+
+@test "engine: an original that cannot be read fails its write and no other" {
+	guest_raw 4096
+	vm_run "$(low_fails 10000 8)
+		$write_block"'
+		w 1250 && exit 1
+		for i in 1 2 3 4 5 6; do
+			w 1400$i & w 1250 & w 1500$i &
+		done
+		wait
+		w 1249 && w 1251'
+	[ "$(status_of errors)" -gt 0 ]
+	vm_run "$low_works"
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: a place that cannot be written is passed over" {
+	guest_raw 4096
+	# Where the next three backups would go: the highest 256 free blocks are
+	# filled upwards, and the first three hold block 0 and the next log.
+	vm_run "$(low_fails 105976 24)
+		$write_block"'
+		w 100 && w 101 && w 102 && w 103'
+	vm_run "$low_works"
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: a log that cannot be written fails writes; the original stays" {
+	guest_raw 4096
+	vm_run "$write_block; w 100 && w 101
+		$(low_fails 0 8)"'
+		w 200 && exit 1
+		'"$low_works"'
+		w 201 && exit 1
+		w 100'
+	run vm_run 'dmsetup status bow-root'
+	[[ $output == *" bow checkpoint failed "* ]]
+	cp "$img" "$img.cut"
+	# It may still be committed.
+	vm_run 'dmsetup message bow-root 0 commit && dmsetup status bow-root'
+	vm_cut
+	"$restore" -q "$img.cut"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img.cut" "$d0.free"
+	run -2 "$restore" --check "$img"
+}
+
+@test "engine: a checkpoint that cannot be written leaves the device alone" {
+	guest_raw 4096
+	vm_run 'dmsetup message bow-root 0 commit &&
+		dmsetup message bow-root 0 restart && sync'
+	cp "$img" "$d0"
+	vm_run "dmsetup message bow-root 0 free 60000 30000
+		$(low_fails 87952 16)"'
+		dmsetup message bow-root 0 checkpoint && exit 1
+		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
+	vm_cut
+	cmp "$img" "$d0"
+}
