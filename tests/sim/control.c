@@ -99,7 +99,14 @@ static int activate(struct sim *sim)
 		return r;
 	model_checkpoint(sim);
 	sim->model.phase = PHASE_ACTIVATING;
-	r = engine_run_writes(sim, list.w, list.count);
+	/* Two copies in free blocks, then block 0. */
+	r = engine_run_writes(sim, list.w, 2);
+	if (r) {
+		sim->model.phase = PHASE_NONE;
+		bow_core_reset(&e->core);
+		return r;
+	}
+	r = engine_run_writes(sim, list.w + 2, list.count - 2);
 	if (r) {
 		undo_activation(sim);
 		return r;
@@ -120,7 +127,7 @@ int engine_checkpoint(struct sim *sim)
 	if (e->failed)
 		return -EIO;
 	e->stopped = true;
-	engine_wait(sim, TRACK_PASSING);
+	engine_wait(sim, TRACK_PASSING | TRACK_WRITER);
 	r = activate(sim);
 	e->stopped = false;
 	sim->cov->checkpoints += r == 0;

@@ -28,7 +28,10 @@ void examiner_exit(struct sim *sim)
 	disk_exit(&sim->ex.disk);
 }
 
-/* Cuts while block 0 changes are the ones that matter most. */
+/*
+ * Cuts while block 0 changes are the ones that matter most.  After many states
+ * of one run, another run teaches more.
+ */
 static bool wanted(const struct sim *sim)
 {
 	const struct examiner *ex = &sim->ex;
@@ -37,9 +40,10 @@ static bool wanted(const struct sim *sim)
 	if (sim->opt->one_cut)
 		return ex->cut == sim->opt->cut;
 	if (ex->at_block0 && sim->model.phase != PHASE_NONE)
-		stride = stride > 8 ? stride / 8 : 1;
+		stride = 1;
 	if (sim->model.phase == PHASE_NONE)
 		stride *= 4;
+	stride <<= ex->states / 1000 < 16 ? ex->states / 1000 : 16;
 	return mix(sim->seed ^ mix(ex->cut)) % stride == 0;
 }
 
@@ -70,6 +74,7 @@ static void examine_subset(struct sim *sim, u32 n, u32 subset, u8 *keep)
 			disk_put(&ex->disk, &sim->disk.pick[i]);
 	}
 	sim->cov->states++;
+	ex->states++;
 	why = recover(sim);
 	if (why)
 		sim_fail(sim, "%s", why);

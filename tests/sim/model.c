@@ -28,6 +28,7 @@ void model_init(struct sim *sim)
 	m->d0 = xalloc(bytes);
 	m->live_known = xalloc(sim->cells);
 	m->firm_known = xalloc(sim->cells);
+	m->discards = xalloc(sim->cells);
 	m->was_free = xalloc(sim->blocks);
 	m->covered = xalloc(sim->blocks);
 	memcpy(m->live, sim->disk.view, bytes);
@@ -51,6 +52,7 @@ void model_exit(struct sim *sim)
 	free(m->d0);
 	free(m->live_known);
 	free(m->firm_known);
+	free(m->discards);
 	free(m->was_free);
 	free(m->covered);
 }
@@ -112,17 +114,30 @@ void model_written(struct sim *sim, struct user_write *uw, bool fua)
 		make_firm(sim, uw->cell, uw->cells);
 }
 
-void model_write_failed(struct sim *sim, struct user_write *uw, bool sent)
-{
-	if (sent)
-		model_undefined(sim, uw->cell, uw->cells);
-	forget(sim, uw);
-}
-
-void model_undefined(struct sim *sim, u32 cell, u32 cells)
+static void make_undefined(struct sim *sim, u32 cell, u32 cells)
 {
 	memset(sim->model.live_known + cell, 0, cells);
 	memset(sim->model.firm_known + cell, 0, cells);
+}
+
+void model_write_failed(struct sim *sim, struct user_write *uw, bool sent)
+{
+	if (sent)
+		make_undefined(sim, uw->cell, uw->cells);
+	forget(sim, uw);
+}
+
+void model_discard(struct sim *sim, u32 cell, u32 cells)
+{
+	while (cells--)
+		sim->model.discards[cell++]++;
+}
+
+void model_discarded(struct sim *sim, u32 cell, u32 cells)
+{
+	make_undefined(sim, cell, cells);
+	while (cells--)
+		sim->model.discards[cell++]--;
 }
 
 void model_flushed(struct sim *sim)
@@ -158,7 +173,7 @@ void model_checkpoint(struct sim *sim)
 	for (block = 0; block < sim->blocks; block++) {
 		m->covered[block] = 0;
 		if (m->was_free[block])
-			model_undefined(sim, block * sim->cpb, sim->cpb);
+			make_undefined(sim, block * sim->cpb, sim->cpb);
 	}
 }
 
@@ -178,7 +193,7 @@ void model_check_view(struct sim *sim)
 	u32 cell;
 
 	for (cell = 0; cell < sim->cells; cell++) {
-		if (m->live_known[cell] &&
+		if (m->live_known[cell] && !m->discards[cell] &&
 		    memcmp(m->live + offset(sim, cell),
 			   sim->disk.view + offset(sim, place(sim, cell)),
 			   sim->cfg->unit)) {
@@ -229,7 +244,7 @@ const char *model_check_live(struct sim *sim, const u8 *image, u32 *cell)
 	for (c = 0; c < sim->cells; c++) {
 		const u8 *data = image + offset(sim, c);
 
-		if (!m->firm_known[c] ||
+		if (!m->firm_known[c] || m->discards[c] ||
 		    !memcmp(m->firm + offset(sim, c), data, sim->cfg->unit) ||
 		    pending_has(sim, c, data))
 			continue;

@@ -6,7 +6,8 @@
  *   disk.c      a disk with a volatile cache that can lose power
  *   model.c     what the user of the device may see, and D0
  *   watch.c     what must hold at every write
- *   engine.c    the module's shell around the pure core, in the module's order
+ *   engine.c    the module's shell around the pure core: routing
+ *   batch.c     its worker
  *   control.c   its changes of state
  *   workload.c  what the user does, from a seed
  *   examine.c   power cuts, and the states of the disk that each may leave
@@ -142,6 +143,7 @@ struct model {
 	u8 *firm;		/* contents that are durable */
 	u8 *live_known;		/* per cell; else undefined: discarded, free */
 	u8 *firm_known;
+	u8 *discards;		/* per cell: how many are under way */
 	struct user_write *writes;
 	u8 *d0;
 	u8 *was_free;		/* per block */
@@ -196,6 +198,7 @@ struct examiner {
 	struct disk disk;	/* where libbow runs */
 	u64 cut;		/* cut points seen */
 	u32 stride;		/* examine one in so many */
+	u32 states;		/* examined so far */
 	u32 subset;		/* of the state at hand */
 	bool at_block0;		/* the newest write goes to block 0 */
 	u8 *keep;
@@ -267,6 +270,7 @@ struct sim {
 	u32 cells;
 	u32 cpb;		/* cells of a block */
 	u32 complete_one_in;	/* how slow the disk is */
+	u32 mood;		/* of the workload */
 	struct disk disk;
 	struct engine engine;
 	struct model model;
@@ -284,6 +288,27 @@ static inline u32 to_cell(const struct sim *sim, u64 sector)
 	return (u32)(sector * BOW_SECTOR_SIZE / sim->cfg->unit);
 }
 
+static inline u64 op_end(const struct op *op)
+{
+	return op->sector + op->sectors;
+}
+
+/* The blocks that an op touches, rounded outwards. */
+static inline u64 op_first(const struct sim *sim, const struct op *op)
+{
+	return op->sector / sim->engine.spb;
+}
+
+static inline u64 op_count(const struct sim *sim, const struct op *op)
+{
+	return (op_end(op) - 1) / sim->engine.spb - op_first(sim, op) + 1;
+}
+
+static inline bool op_in_block0(const struct sim *sim, const struct op *op)
+{
+	return op->sector < sim->engine.spb;
+}
+
 /* model.c */
 void model_init(struct sim *sim);
 void model_exit(struct sim *sim);
@@ -293,7 +318,9 @@ struct user_write *model_split(struct sim *sim, struct user_write *uw, u32 at);
 void model_written(struct sim *sim, struct user_write *uw, bool fua);
 /* @sent: a part of it may be on the disk. */
 void model_write_failed(struct sim *sim, struct user_write *uw, bool sent);
-void model_undefined(struct sim *sim, u32 cell, u32 cells);
+/* A discard: until it is done, its cells may change at any time. */
+void model_discard(struct sim *sim, u32 cell, u32 cells);
+void model_discarded(struct sim *sim, u32 cell, u32 cells);
 void model_flushed(struct sim *sim);
 void model_checkpoint(struct sim *sim);
 /* Does the engine show the user what it should? */
@@ -309,15 +336,27 @@ void watch_log(struct sim *sim);
 void watch_write(struct sim *sim, const struct io *io);
 
 /* engine.c */
-void engine_submit(struct sim *sim, struct op *op);
-void engine_work(struct sim *sim);
-/* The disk completes this write of the user. */
-void engine_complete(struct sim *sim, struct io *io);
-void engine_end(struct sim *sim, struct op *op, int status);
-void engine_wait(struct sim *sim, u8 track);
-int engine_run_writes(struct sim *sim, const struct bow_write *w, u32 count);
 struct op *op_pop(struct op_list *list);
 void op_add(struct op_list *list, struct op *op);
+void op_put_back(struct op_list *list, struct op *op);
+void engine_submit(struct sim *sim, struct op *op);
+/* States 0 and 2.  False: the state is changing or has changed. */
+bool engine_route_passing(struct sim *sim, struct op *op);
+/* To the disk below. */
+void engine_send(struct sim *sim, struct op *op, u64 sector);
+void engine_track_writer(struct sim *sim, struct op *op);
+/* The disk completes this write of the user. */
+void engine_complete(struct sim *sim, struct io *io);
+/* Status 0 of a discard, or the failure of an op that was not sent. */
+void engine_end(struct sim *sim, struct op *op, int status);
+/* Wait until no write with any of these tracks is in flight. */
+void engine_wait(struct sim *sim, u8 track);
+/* Discarded blocks go back to the pool when no write can reach them. */
+void engine_return(struct sim *sim);
+
+/* batch.c */
+void engine_work(struct sim *sim);
+int engine_run_writes(struct sim *sim, const struct bow_write *w, u32 count);
 
 enum op_track {
 	TRACK_PASSING = 1,

@@ -73,6 +73,10 @@ static u32 held_block(struct sim *sim)
 	if (e->state != ENGINE_CHECKPOINT)
 		return block;
 	h = bow_core_header(&e->core);
+	/* A log block that is nearly full: its reserved place matters most. */
+	if (le32_to_cpu(h->count) + 3 > e->core.max_entries &&
+	    one_in(&sim->rng, 2))
+		return (u32)e->core.next_log;
 	switch (rng_below(&sim->rng, 6)) {
 	case 0:
 		return (u32)e->core.live0;
@@ -96,30 +100,51 @@ struct range {
 	u32 cells;
 };
 
+/* Which blocks a run prefers: 16 draws. */
+static const struct mood {
+	u8 uniform;
+	u8 hot;
+	u8 held;		/* the rest goes to block 0 */
+	u32 large_one_in;
+	u32 kick_one_in;
+} moods[] = {
+	{ 6, 5, 3, 12, 4 },	/* a bit of everything */
+	{ 13, 1, 1, 200, 60 },	/* many small writes, gathered */
+	{ 4, 2, 8, 40, 6 },	/* onto backups, log blocks, the live copy */
+	{ 2, 12, 1, 60, 3 },	/* a few blocks, over and over */
+};
+
+static u32 some_block(struct sim *sim)
+{
+	const struct mood *m = &moods[sim->mood];
+	u32 hot = (u32)(mix(sim->seed) % sim->blocks);
+	u32 kind = rng_below(&sim->rng, 16);
+
+	if (kind < m->uniform)
+		return random_block(sim);
+	kind -= m->uniform;
+	if (kind < m->hot)
+		return (hot + rng_below(&sim->rng, 12)) % sim->blocks;
+	kind -= m->hot;
+	return kind < m->held ? held_block(sim) : 0;
+}
+
 static struct range some_range(struct sim *sim)
 {
-	u32 hot = (u32)(mix(sim->seed) % sim->blocks);
-	u32 cpb = sim->cpb;
-	u32 kind = rng_below(&sim->rng, 16);
-	struct range r = { 0, 1 + rng_below(&sim->rng, 2 * cpb + 1) };
+	const struct mood *m = &moods[sim->mood];
+	struct range r = { .cell = some_block(sim) * sim->cpb };
 
-	if (kind < 4)
-		r.cell = random_block(sim) * cpb;
-	else if (kind < 8)
-		r.cell = (hot + rng_below(&sim->rng, 12)) % sim->blocks * cpb;
-	else if (kind < 11)
-		r.cell = held_block(sim) * cpb;
-	else if (kind < 12)
-		r.cell = random_block(sim) * cpb;
-	if (one_in(&sim->rng, 2))
-		r.cell += rng_below(&sim->rng, cpb);
-	else
-		r.cells = (1 + rng_below(&sim->rng, 2)) * cpb;
-	if (kind >= 11 && kind < 14)
-		r.cells *= 1 + rng_below(&sim->rng, 24);
-	if (one_in(&sim->rng, 60))
+	if (one_in(&sim->rng, 2)) {
+		r.cell += rng_below(&sim->rng, sim->cpb);
+		r.cells = 1 + rng_below(&sim->rng, sim->cpb + 1);
+	} else {
+		r.cells = (1 + one_in(&sim->rng, 4)) * sim->cpb;
+	}
+	if (one_in(&sim->rng, m->large_one_in))
+		r.cells *= 1 + rng_below(&sim->rng, 20);
+	if (one_in(&sim->rng, 500))
 		r.cells = 1 + rng_below(&sim->rng, sim->cells);
-	if (r.cell >= sim->cells)
+	if (one_in(&sim->rng, 200))	/* the end that is less than a block */
 		r.cell = sim->cells - 1;
 	if (r.cells > sim->cells - r.cell)
 		r.cells = sim->cells - r.cell;
@@ -167,7 +192,7 @@ static void user_discard(struct sim *sim)
 
 	/* What a disk does to discarded cells is its own affair. */
 	op->data = sim->garbage;
-	model_undefined(sim, r.cell, r.cells);
+	model_discard(sim, r.cell, r.cells);
 	engine_submit(sim, op);
 }
 
@@ -226,7 +251,7 @@ static void settle(struct sim *sim)
 
 static void some_ops(struct sim *sim, u32 count)
 {
-	u32 kick = 1 + rng_below(&sim->rng, 6);
+	u32 kick = moods[sim->mood].kick_one_in;
 
 	while (count-- && !sim->failed) {
 		user_op(sim);
@@ -244,7 +269,7 @@ static void some_ops(struct sim *sim, u32 count)
 /* Extents that are free, from a tenth of the device to most of it. */
 static void free_extents(struct sim *sim)
 {
-	u32 want = sim->blocks * (1 + rng_below(&sim->rng, 8)) / 10;
+	u32 want = sim->blocks * (1 + rng_below(&sim->rng, 12)) / 10;
 	u32 got = 0;
 
 	while (got < want) {
@@ -288,13 +313,14 @@ static bool checkpoint(struct sim *sim, u32 ops)
 
 void workload_run(struct sim *sim)
 {
-	static const u32 lengths[] = { 12, 40, 120, 400 };
+	static const u32 lengths[] = { 12, 60, 200, 600 };
 	u32 length = rng_below(&sim->rng, 4);
 
 	fill_disk(sim);
 	model_init(sim);
 	engine_init(sim);
-	sim->ex.stride = 1 + rng_below(&sim->rng, 1 + lengths[length] / 4);
+	sim->ex.stride = 1 + rng_below(&sim->rng, 1 + lengths[length] / 2);
+	sim->mood = rng_below(&sim->rng, sizeof(moods) / sizeof(moods[0]));
 	sim->complete_one_in = 1 + rng_below(&sim->rng, 3);
 	if (checkpoint(sim, lengths[length]) && one_in(&sim->rng, 2) &&
 	    !engine_restart(sim))
