@@ -61,14 +61,24 @@ hosted_cc()
 		test-programs
 }
 
+# make_value EXPRESSION [VARIABLE=VALUE]
+#   What the Makefile makes of it.
+make_value()
+{
+	printf 'include Makefile\nlint-value: ; @echo %s\n' "$1" |
+		make -s --no-print-directory -f - lint-value "${@:2}"
+}
+
+# The objects only: build/bow-restore may be in use by a test.
 klibc_cc()
 {
-	local b=$out/klibc f objects=()
+	local objects
 
-	for f in restore/*.c lib/*.c kmod/bow_disk.c; do
-		objects+=("$b/klibc/${f%.c}.o")
-	done
-	make -s B="$b" CFLAGS=-Werror "${objects[@]}"
+	# shellcheck disable=SC2016  # for make
+	objects=$(make_value '$(call klibc,$(RESTORE_SRC) $(LIB_SRC))' \
+		B="$out/klibc")
+	# shellcheck disable=SC2086  # a list
+	[ -n "$objects" ] && make -s B="$out/klibc" CFLAGS=-Werror $objects
 }
 
 # In a bats file every test is a subshell, entered by bats, which also sets
@@ -90,8 +100,9 @@ run_cppcheck()
 	cppcheck -q --std=c11 --enable=warning,portability,performance \
 		--error-exitcode=1 --inline-suppr --suppress=missingInclude \
 		--suppress=arithOperationsOnVoidPointer \
-		--suppress=ctuuninitvar -Ikmod -Ilib -DBOW_VERSION='"0"' \
-		lib restore verify control kmod tests
+		--suppress=ctuuninitvar -Ikmod -Ilib -Icommon \
+		-DBOW_VERSION='"0"' \
+		lib common restore verify control kmod tests
 }
 
 # man pages: mandoc's warnings, but not its opinions on style.
@@ -106,11 +117,8 @@ module()
 {
 	local k=$out/kmod kdir
 
-	kdir=$(make -s -f - print <<-'END'
-		include Makefile
-		print: ; @echo $(KDIR)
-	END
-	)
+	# shellcheck disable=SC2016  # for make
+	kdir=$(make_value '$(KDIR)')
 	[ -d "$kdir" ] || { echo 'no kernel headers'; return 1; }
 	rm -rf "$k"
 	mkdir -p "$k"
