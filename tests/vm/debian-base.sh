@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.."
 mirror=${BOW_DEBIAN_MIRROR:-http://deb.debian.org}
 packages=systemd-sysv,udev,dbus,initramfs-tools,zstd,dmsetup,e2fsprogs,kmod
 packages+=,busybox-static,login,passwd,iputils-ping,attr
-extra_packages=(less vim-tiny)
+extra_packages=(less bzip2)
 
 # fetch_later ROOT KERNEL-VERSION
 #   The customize hook of mmdebstrap.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2034,SC2154 # vm_*: shared with lib.sh
 # The demo: Debian 12 on one ext4 partition is upgraded, wrecked and cut off
 # from power, and comes up as it was at the checkpoint.
 #
@@ -15,7 +16,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=tests/vm/lib.sh disable=SC1091
+# shellcheck source=tests/vm/lib.sh disable=SC1091,SC2154
 . tests/vm/lib.sh
 
 log=build/demo
@@ -58,12 +59,14 @@ guest()
 	vm_run "$@" || die "in the guest: $1"
 }
 
-# shown NAME
-#   What the console showed of bow in this boot.
+# shown
+#   What the console showed of bow in this boot; of the bar its last state.
 shown()
 {
 	tail -c "+$((vm_console_start + 1))" "$log/console.log" |
-		tr '\r' '\n' | grep -a '^bow' | sed 's/^/          | /' || true
+		tr '\r' '\n' | grep -aE '^(bow|/dev/vda1:)' |
+		grep -av ' [0-9]\{1,2\}%' | uniq |
+		sed 's/^/          | /' || true
 }
 
 # boot [ARGUMENT...]
@@ -95,7 +98,7 @@ list_files()
 {
 	guest 'mkdir -p /run/whole
 		mountpoint -q /run/whole || mount --bind / /run/whole
-		/run/manifest.sh /run/whole' 300 >"$log/$1"
+		bash /run/manifest.sh /run/whole' 300 >"$log/$1"
 }
 
 # status KEY
@@ -110,8 +113,7 @@ take_checkpoint()
 {
 	guest "cat >/run/manifest.sh <<'EOF'
 $(cat tests/vm/manifest.sh)
-EOF
-chmod 755 /run/manifest.sh"
+EOF"
 	list_files before
 	say "$(cut -f2 "$log/before" | sort -u | wc -l) files listed with" \
 		"SHA-256, owner, mode, times, attributes"
@@ -134,25 +136,28 @@ upgrade()
 	say "dpkg: $(grep -c '^Setting up' "$log/dpkg.log") packages set up," \
 		"$(grep -c ' over (' "$log/dpkg.log") of them upgrades"
 	guest 'umount /mnt; sync'
+	say "backed up by now: $(($(status copied_sectors) / 2)) KiB in" \
+		"$(status copies) copies, $(status log_blocks) log blocks"
 }
 
 # wreck
-#   Run by the static busybox of the guest service: nothing else survives it.
+#   By the static busybox in memory, the C library last: nothing else survives
+#   that, init included.
 wreck()
 {
 	# shellcheck disable=SC2016 # expanded in the guest
-	guest 'b=$GUEST_BUSYBOX
-		rm -rf /etc /usr/lib/systemd
-		sync
-		fstrim -v /
-		libc=/usr/lib/x86_64-linux-gnu/libc.so.6
-		$b dd if=/dev/urandom of=$libc bs=64k count=30 conv=notrunc
-		$b sync
-		$b ls -d /etc /usr/lib/systemd
-		exit 0' 120 >"$log/wreck.log"
-	say "wreck: libc overwritten, /etc and /usr/lib/systemd removed;" \
-		"fstrim: $(sed -n 's/^.*(\([0-9]*\) bytes.*$/\1/p' \
-		"$log/wreck.log") bytes trimmed"
+	guest 'exec $GUEST_BUSYBOX sh -c "
+		rm -rf /etc /usr/lib/systemd; sync; fstrim -v /; sleep 2"' \
+		120 >"$log/wreck.log"
+	say "wreck: /etc and /usr/lib/systemd removed," \
+		"fstrim /: $(tr -cd '0-9 ' <"$log/wreck.log" |
+		awk '{ print $NF }') bytes trimmed"
+	# shellcheck disable=SC2016
+	vm_send 'exec $GUEST_BUSYBOX sh -c "
+		dd if=/dev/urandom of=/usr/lib/x86_64-linux-gnu/libc.so.6 \
+			bs=2M count=1 conv=notrunc,fsync; sync"'
+	vm_reply 5 >>"$log/wreck.log" 2>&1 || true
+	say "wreck: libc overwritten"
 }
 
 # type_rollback
@@ -171,7 +176,6 @@ type_rollback()
 roll_back()
 {
 	if [ "$rescue" = yes ]; then
-		vm_panic=
 		boot demo.hold bow=shell
 		type_rollback
 	else
@@ -181,13 +185,7 @@ roll_back()
 	say "boot: the console, before the root is mounted:"
 	shown
 	cp --sparse=always "$disk" "$log/restored.img"
-	vm_type_port go
-}
-
-# vm_type_port LINE
-vm_type_port()
-{
-	echo "$1" >&"$vm_to"
+	echo go >&"$vm_to"
 }
 
 # log_in
@@ -203,25 +201,47 @@ log_in()
 	vm_wait_console 'root@bow-demo:~#' 60
 	# shellcheck disable=SC2016 # expanded in the guest
 	vm_type 'echo "$(id -un) logged in on $(findmnt -no SOURCE /)"'
-	vm_wait_console '^root logged in on /dev/mapper/bow-root' 30
+	vm_wait_console 'root logged in on /dev/mapper/bow-root' 30
 	say "logged in as root; / is on /dev/mapper/bow-root again"
+}
+
+# count_differences IMAGE NAME
+#   List the files of IMAGE and compare with those at the checkpoint.  Sets
+#   compared and differ.
+count_differences()
+{
+	local mount=$log/mount listed=0
+
+	mkdir -p "$mount"
+	mount -o ro,noload,loop,offset=1048576 "$1" "$mount"
+	tests/vm/manifest.sh "$mount" >"$log/$2" 2>"$log/$2.err" || listed=$?
+	umount "$mount"
+	comm -3 "$log/before" "$log/$2" >"$log/$2.differences"
+	compared=$(cut -f2 "$log/before" "$log/$2" | sort -u | wc -l)
+	differ=$(sed 's/^\t//' "$log/$2.differences" | cut -f2 | sort -u | wc -l)
+	return "$listed"
+}
+
+# show_damage
+#   What the cut left; not all of it needs to be readable.
+show_damage()
+{
+	count_differences "$disk" wrecked || true
+	say "power cut (QEMU killed); the disk holds $differ files that differ" \
+		"from the checkpoint"
+	grep -q 'libc\.so\.6' "$log/wrecked.differences" ||
+		die "the wreck did not reach the disk"
 }
 
 # compare
 compare()
 {
-	local mount=$log/mount
-
-	mkdir -p "$mount"
-	mount -o ro,noload,loop,offset=1048576 "$log/restored.img" "$mount"
-	tests/vm/manifest.sh "$mount" >"$log/restored" || true
-	umount "$mount"
-	comm -3 "$log/before" "$log/restored" >"$log/differences"
-	compared=$(cut -f2 "$log/before" "$log/restored" | sort -u | wc -l)
-	differ=$(sed 's/^\t//' "$log/differences" | cut -f2 | sort -u | wc -l)
+	count_differences "$log/restored.img" restored ||
+		die "the files of the restored disk cannot be listed"
 	say "$compared files compared, $differ differ"
-	[ "$compared" -gt 1000 ] && [ "$differ" = 0 ] ||
+	if [ "$compared" -lt 1000 ] || [ "$differ" != 0 ]; then
 		die "the disk is not as it was at the checkpoint"
+	fi
 }
 
 # build
@@ -229,6 +249,8 @@ build()
 {
 	# shellcheck source=tests/packages.sh disable=SC1091
 	. tests/packages.sh
+	quietly packages need_packages "$PACKAGES_BUILD" "$PACKAGES_MODULE" \
+		"$PACKAGES_VM"
 	quietly build make all
 	quietly kmod make kmod KDIR="/lib/modules/$(vm_kernel)/build"
 	quietly debian tests/vm/debian-root.sh
@@ -252,15 +274,15 @@ mkdir -p "$log"
 trap 'vm_cut' EXIT
 build
 say "built: programs, module, Debian 12 on one ext4 partition"
+vm_panic=
 boot
 wait_system
 say "boot: Debian runs on $(guest 'findmnt -no SOURCE,FSTYPE /')"
 take_checkpoint
 upgrade
 wreck
-say "backed up so far: $(status copied_sectors) sectors"
 vm_cut
-say "power cut (QEMU killed)"
+show_damage
 roll_back
 log_in
 vm_off

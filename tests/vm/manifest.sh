@@ -20,7 +20,7 @@ cd "$1"
 	find . -xdev -type f -print0 | xargs -0 -n 200 -P 2 \
 		stdbuf -oL sha256sum |
 		sed -E 's/^(\\?[0-9a-f]{64})  (.*)$/data\t\2\t\1/'
-	getfattr -R -P -d -m - -e hex . |
+	getfattr -R -P -h -d -m - -e hex . |
 		awk '/^# file: / { f = "./" substr($0, 9); next }
 			$0 != "" { print "attr\t" f "\t" $0 }'
 } | sort

@@ -268,7 +268,7 @@ assert_commit_completes()
 	vm_cut
 	sha256sum "$img" >"$img.sum"
 	guest_start
-	run -0 vm_run "blkid -l -t UUID=$uuid -o device"
+	run -0 vm_run "/sbin/blkid -l -t UUID=$uuid -o device"
 	[ "$output" = /dev/vda ]
 	run ! vm_run 'mount -t ext4 /dev/vda /mnt'
 	vm_run 'mount -t ext4 -o ro /dev/vda /mnt && ls /mnt/a && umount /mnt'
@@ -290,7 +290,7 @@ assert_commit_completes()
 	vm_run 'rm -rf /mnt/a /mnt/new*; sync'
 	copies=$(status_of copies)
 	free=$(vm_run 'cat /sys/block/dm-0/bow/free')
-	vm_run 'fstrim -v /mnt && sync'
+	vm_run '/sbin/fstrim -v /mnt && sync'
 	[ "$(vm_run 'cat /sys/block/dm-0/bow/free')" -ge "$free" ]
 	# The journal's own blocks may be copied, nothing because of discards.
 	[ "$(status_of copies)" -le $((copies + 16)) ]
