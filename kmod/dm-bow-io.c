@@ -47,8 +47,8 @@ static void flight_end_io(struct bio *bio)
 static struct bio *new_bio(struct bow *bow, struct bow_flight *flight,
 			   blk_opf_t opf, u64 sector, unsigned int pages)
 {
-	struct bio *bio = bio_alloc_bioset(bow->dev->bdev, pages, opf, GFP_NOIO,
-					   &bow->bios);
+	struct bio *bio = bow_bio_alloc(bow->dev->bdev, pages, opf, GFP_NOIO,
+					&bow->bios);
 
 	bio->bi_iter.bi_sector = sector;
 	bio->bi_private = flight;

@@ -87,11 +87,13 @@ static void bow_status(struct dm_target *ti, status_type_t type,
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s 1 block_size:%u", bow->dev->name, bow->bs);
 		break;
+#ifdef BOW_HAS_IMA
 	case STATUSTYPE_IMA:
 		DMEMIT_TARGET_NAME_VERSION(ti->type);
 		DMEMIT(",device_name=%s,block_size=%u;", bow->dev->name,
 		       bow->bs);
 		break;
+#endif
 	}
 }
 
@@ -319,7 +321,8 @@ static int bow_preresume(struct dm_target *ti)
 
 /* ---- what lies below ---- */
 
-static int bow_prepare_ioctl(struct dm_target *ti, struct block_device **bdev)
+static int bow_prepare_ioctl(struct dm_target *ti,
+			     struct block_device **bdev BOW_PREPARE_IOCTL_EXTRA)
 {
 	struct bow *bow = ti->private;
 
