@@ -142,7 +142,7 @@ upgrade()
 
 # wreck
 #   By the static busybox in memory, the C library last: nothing else survives
-#   that, init included.
+#   that, init included, so it has to reach the disk by the write itself.
 wreck()
 {
 	# shellcheck disable=SC2016 # expanded in the guest
@@ -155,7 +155,7 @@ wreck()
 	# shellcheck disable=SC2016
 	vm_send 'exec $GUEST_BUSYBOX sh -c "
 		dd if=/dev/urandom of=/usr/lib/x86_64-linux-gnu/libc.so.6 \
-			bs=2M count=1 conv=notrunc,fsync; sync"'
+			bs=2M count=1 conv=notrunc oflag=direct"'
 	vm_reply 5 >>"$log/wreck.log" 2>&1 || true
 	say "wreck: libc overwritten"
 }
