@@ -30,8 +30,10 @@ int engine_run_writes(struct sim *sim, const struct bow_write *w, u32 count)
 
 		workload_tick(sim);
 		if (w->preflush) {
-			if (workload_fault(sim))
+			if (workload_fault(sim)) {
+				disk_lose(d, &sim->rng);
 				return -EIO;
+			}
 			model_flushed(sim);
 			disk_flush(d);
 		}

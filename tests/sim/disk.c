@@ -174,6 +174,37 @@ void disk_flush(struct disk *d)
 		d->settled(d->ctx);
 }
 
+static bool is_cached(const struct disk *d, u32 cell, const struct io *but)
+{
+	const struct io *io;
+
+	for (io = d->cache; io; io = io->next) {
+		if (io != but && cell >= io->cell && cell - io->cell < io->cells)
+			return true;
+	}
+	return false;
+}
+
+void disk_lose(struct disk *d, struct rng *rng)
+{
+	struct io *io;
+
+	for (io = d->cache; io; io = io->next) {
+		u32 i;
+
+		for (i = 0; !io->op && i < io->cells; i++) {
+			u32 cell = io->cell + i;
+
+			if (!io->alive[i] || is_cached(d, cell, io) ||
+			    one_in(rng, 2))
+				continue;
+			io->alive[i] = 0;
+			memcpy(at(d->view, d, cell), at(d->safe, d, cell),
+			       d->unit);
+		}
+	}
+}
+
 /* ---- power cuts ---- */
 
 static u32 cells_in(const struct io *io)

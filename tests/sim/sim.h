@@ -101,6 +101,8 @@ struct io *disk_submit(struct disk *d, u32 cell, u32 cells, const u8 *data,
 /* @failed: any part of it may have been written; it is freed or cached. */
 void disk_complete(struct disk *d, struct io *io, struct rng *failed);
 void disk_flush(struct disk *d);
+/* A flush failed: what the engine wrote may be lost. */
+void disk_lose(struct disk *d, struct rng *rng);
 /* Is any of these cells being written?  By the engine, with @own. */
 const struct io *disk_in_flight(const struct disk *d, u32 cell, u32 cells,
 				const struct io *but);
