@@ -1,286 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dm-bow-engine.c - where each bio goes, and the batches that back blocks up
+ * dm-bow-engine.c - the worker, and the batches that back blocks up
  *
- * bow_route() decides, under the spinlock and without sleeping.  What must wait
- * is queued for the one worker, which gathers writes that need a backup into a
- * batch: all copies in parallel, one write of block 0 with PREFLUSH and FUA,
- * then the waiting writes.
+ * Writes that need a backup are gathered into a batch: all copies in parallel,
+ * one write of block 0 with PREFLUSH and FUA, then the waiting writes.
  */
 #include "dm-bow.h"
-
-/* Blocks handled under one hold of the spinlock. */
-#define BOW_LOCK_BLOCKS (u64)BOW_LEAF_BLOCKS
-
-/* ---- bookkeeping of bios in flight ---- */
-
-void bow_untrack(struct bow *bow, struct bow_bio *bb)
-{
-	u8 track = bb->track;
-
-	bb->track = BOW_TRACK_NONE;
-	if (track & BOW_TRACK_BLOCK0 &&
-	    atomic_dec_and_test(&bow->block0_inflight))
-		wake_up(&bow->block0_wait);
-	/*
-	 * Only a generation that discards wait for is worth a wake-up; the
-	 * barrier of atomic_dec_and_test() pairs with the one in
-	 * start_returning(), so that one side sees the other.
-	 */
-	if (track & BOW_TRACK_WRITER &&
-	    atomic_dec_and_test(&bow->writers[bb->generation]) &&
-	    READ_ONCE(bow->generation) != bb->generation)
-		bow_kick(bow);
-	/* Last: the target may go away when nothing holds a reference. */
-	if (track & BOW_TRACK_PASSING)
-		percpu_ref_put(&bow->passing);
-}
-
-static void track_writer(struct bow *bow, struct bow_bio *bb)
-{
-	lockdep_assert_held(&bow->lock);
-	bb->generation = bow->generation;
-	bb->track |= BOW_TRACK_WRITER;
-	atomic_inc(&bow->writers[bb->generation]);
-}
-
-void bow_kick(struct bow *bow)
-{
-	queue_work(bow->wq, &bow->work);
-}
-
-void bow_queue_bio(struct bow *bow, struct bio *bio)
-{
-	spin_lock(&bow->lock);
-	bio_list_add(&bow->pending, bio);
-	spin_unlock(&bow->lock);
-	bow_kick(bow);
-}
-
-static void end_bio(struct bio *bio, blk_status_t status)
-{
-	bio->bi_status = status;
-	bio_endio(bio);
-}
-
-void bow_wait_block0(struct bow *bow)
-{
-	wait_event(bow->block0_wait, !atomic_read(&bow->block0_inflight));
-}
-
-/* ---- routing ---- */
-
-/*
- * Cut a bio that will be queued: a piece inside block 0 alone, or no more
- * blocks than fit in a batch.  Only while it is being mapped.
- */
-static void cut_bio(struct bow *bow, struct bio *bio)
-{
-	u64 start = bio->bi_iter.bi_sector;
-	u64 end = bow_in_block0(bow, bio) ?
-			  1u << bow->block_shift :
-			  bow_sector(bow, bow_bio_first(bow, bio) +
-						  BOW_BATCH_BLOCKS);
-
-	if (bio_op(bio) != REQ_OP_DISCARD && bio_end_sector(bio) > end)
-		dm_accept_partial_bio(bio, end - start);
-}
-
-typedef u64 (*range_fn)(struct bow_map *map, u64 first, u64 count);
-
-/* Call @fn on [first, end) with the lock held for a part at a time. */
-static u64 for_blocks(struct bow *bow, u64 first, u64 end, range_fn fn)
-{
-	u64 sum = 0;
-
-	while (first < end) {
-		u64 n = min(end - first, BOW_LOCK_BLOCKS);
-
-		spin_lock(&bow->lock);
-		sum += fn(&bow->core.map, first, n);
-		spin_unlock(&bow->lock);
-		first += n;
-	}
-	return sum;
-}
-
-/* The same for the blocks that lie wholly inside a discard. */
-static u64 for_discarded(struct bow *bow, struct bio *bio, range_fn fn)
-{
-	u32 round = (1u << bow->block_shift) - 1;
-
-	return for_blocks(bow,
-			  (bio->bi_iter.bi_sector + round) >> bow->block_shift,
-			  bio_end_sector(bio) >> bow->block_shift, fn);
-}
-
-static u64 add_free(struct bow_map *map, u64 first, u64 count)
-{
-	/* Without memory a part is not recorded: less is free. */
-	return bow_map_add_free(map, first, count) == 0;
-}
-
-static u64 remove_free(struct bow_map *map, u64 first, u64 count)
-{
-	bow_map_remove_free(map, first, count);
-	return 0;
-}
-
-/* State 0: a write ends that its blocks are free, a discard begins it. */
-static void note_passing(struct bow *bow, struct bio *bio)
-{
-	u64 first = bow_bio_first(bow, bio);
-
-	if (bio_op(bio) == REQ_OP_DISCARD)
-		for_discarded(bow, bio, add_free);
-	else if (op_is_write(bio_op(bio)) && READ_ONCE(bow->core.map.free))
-		for_blocks(bow, first, min(first + bow_bio_count(bow, bio),
-					   bow_blocks(bow)), remove_free);
-}
-
-/* States 0 and 2.  False: the state is changing or has changed. */
-static bool route_passing(struct bow *bow, struct bio *bio, int *r)
-{
-	if (!percpu_ref_tryget_live(&bow->passing))
-		return false;
-	/* With the reference held a checkpoint cannot begin. */
-	if (READ_ONCE(bow->state) == BOW_CHECKPOINT) {
-		percpu_ref_put(&bow->passing);
-		return false;
-	}
-	bow_bio(bio)->track |= BOW_TRACK_PASSING;
-	*r = DM_MAPIO_SUBMITTED;
-	if (READ_ONCE(bow->failed) && op_is_write(bio_op(bio))) {
-		/* Block 0 is in doubt after a failed activation. */
-		end_bio(bio, BLK_STS_IOERR);
-		return true;
-	}
-	if (READ_ONCE(bow->state) == BOW_TRIM)
-		note_passing(bow, bio);
-	*r = DM_MAPIO_REMAPPED;
-	if (bio_op(bio) == REQ_OP_DISCARD &&
-	    !bdev_max_discard_sectors(bow->dev->bdev)) {
-		/* Offered although the disk has none, to learn what is free. */
-		end_bio(bio, BLK_STS_OK);
-		*r = DM_MAPIO_SUBMITTED;
-	}
-	return true;
-}
-
-/* State 1, a write outside block 0: may it go at once? */
-static bool write_is_free(struct bow *bow, struct bio *bio)
-{
-	u64 first = bow_bio_first(bow, bio);
-	u64 count = bow_bio_count(bow, bio);
-	bool copy;
-
-	lockdep_assert_held(&bow->lock);
-	if (bow_map_run(&bow->core.map, first, count, &copy) < count || copy)
-		return false;
-	bow_map_take(&bow->core.map, first, count);
-	track_writer(bow, bow_bio(bio));
-	return true;
-}
-
-static bool beyond_last_block(struct bow *bow, struct bio *bio)
-{
-	return bio_end_sector(bio) > bow_sector(bow, bow_blocks(bow));
-}
-
-int bow_route(struct bow *bow, struct bio *bio)
-{
-	bool now = false;
-	int r;
-
-	/* A read outside block 0 is the same in every state. */
-	if (!bow_in_block0(bow, bio) && !op_is_write(bio_op(bio)))
-		return DM_MAPIO_REMAPPED;
-	if (READ_ONCE(bow->state) != BOW_CHECKPOINT &&
-	    route_passing(bow, bio, &r))
-		return r;
-	if (op_is_write(bio_op(bio)) && beyond_last_block(bow, bio) &&
-	    bio_op(bio) != REQ_OP_DISCARD) {
-		/* The end that is less than a block cannot be logged. */
-		end_bio(bio, BLK_STS_IOERR);
-		return DM_MAPIO_SUBMITTED;
-	}
-
-	spin_lock(&bow->lock);
-	if (bow->state == BOW_CHECKPOINT && !bow_in_block0(bow, bio) &&
-	    bio_op(bio) != REQ_OP_DISCARD)
-		now = write_is_free(bow, bio);
-	spin_unlock(&bow->lock);
-	if (now)
-		return DM_MAPIO_REMAPPED;
-	cut_bio(bow, bio);
-	bow_queue_bio(bow, bio);
-	return DM_MAPIO_SUBMITTED;
-}
-
-/* ---- discards in state 1 ---- */
-
-static u64 return_end(struct bow_map *map, u64 first, u64 count)
-{
-	bow_map_return_end(map, first, count);
-	return 0;
-}
-
-/*
- * What must be preserved stays, and is not touched.  What was free at the
- * checkpoint and has been used since goes back to the pool, later.
- */
-static void discard(struct bow *bow, struct bio *bio)
-{
-	if (!for_discarded(bow, bio, bow_map_return_begin)) {
-		end_bio(bio, BLK_STS_OK);
-		return;
-	}
-	bio_list_add(&bow->returning_next, bio);
-}
-
-static void start_returning(struct bow *bow)
-{
-	bow->returning = bow->returning_next;
-	bio_list_init(&bow->returning_next);
-	spin_lock(&bow->lock);
-	WRITE_ONCE(bow->generation, bow->generation ^ 1);
-	spin_unlock(&bow->lock);
-	/* Pairs with atomic_dec_and_test() in bow_untrack(). */
-	smp_mb();
-}
-
-static void end_returning(struct bow *bow)
-{
-	struct bio *bio;
-
-	while ((bio = bio_list_pop(&bow->returning))) {
-		for_discarded(bow, bio, return_end);
-		end_bio(bio, BLK_STS_OK);
-	}
-}
-
-/* Give back what no write in flight can still reach. */
-static void handle_returning(struct bow *bow)
-{
-	while (!bio_list_empty(&bow->returning) ||
-	       !bio_list_empty(&bow->returning_next)) {
-		if (bio_list_empty(&bow->returning))
-			start_returning(bow);
-		if (atomic_read(&bow->writers[bow->generation ^ 1]))
-			return;
-		end_returning(bow);
-	}
-}
-
-/* The checkpoint ends: nothing needs to go back any more. */
-void bow_finish_discards(struct bow *bow)
-{
-	struct bio *bio;
-
-	while ((bio = bio_list_pop(&bow->returning)) ||
-	       (bio = bio_list_pop(&bow->returning_next)))
-		end_bio(bio, BLK_STS_OK);
-}
 
 /* ---- batches ---- */
 
@@ -297,7 +22,7 @@ static void count_error(struct bow *bow, bool full)
 static void send_write(struct bow *bow, struct bio *bio)
 {
 	spin_lock(&bow->lock);
-	track_writer(bow, bow_bio(bio));
+	bow_track_writer(bow, bow_bio(bio));
 	spin_unlock(&bow->lock);
 	submit_bio_noacct(bio);
 }
@@ -310,7 +35,7 @@ static void end_writes(struct bow *bow, struct bio_list *writes,
 	while ((bio = bio_list_pop(writes))) {
 		if (status) {
 			count_error(bow, false);
-			end_bio(bio, status);
+			bow_end_bio(bio, status);
 		} else {
 			send_write(bow, bio);
 		}
@@ -403,7 +128,7 @@ static bool plan_write(struct bow *bow, struct bow_batch *batch,
 	if (r == -ENOSPC)
 		DMWARN_LIMIT("%s: no free block is left for backups",
 			     bow->dev->name);
-	end_bio(bio, r == -ENOSPC ? BLK_STS_NOSPC : BLK_STS_IOERR);
+	bow_end_bio(bio, r == -ENOSPC ? BLK_STS_NOSPC : BLK_STS_IOERR);
 	return true;
 }
 
@@ -449,7 +174,7 @@ static void send_block0(struct bow *bow, struct bio *bio)
 {
 	if (bow->failed && op_is_write(bio_op(bio))) {
 		count_error(bow, false);
-		end_bio(bio, BLK_STS_IOERR);
+		bow_end_bio(bio, BLK_STS_IOERR);
 		return;
 	}
 	bow_bio(bio)->track |= BOW_TRACK_BLOCK0;
@@ -463,13 +188,13 @@ static void reroute(struct bow *bow, struct bio *bio)
 {
 	int r;
 
-	if (route_passing(bow, bio, &r)) {
+	if (bow_route_passing(bow, bio, &r)) {
 		if (r == DM_MAPIO_REMAPPED)
 			submit_bio_noacct(bio);
 		return;
 	}
 	/* Changes of state are ours to make, so this cannot be. */
-	end_bio(bio, BLK_STS_IOERR);
+	bow_end_bio(bio, BLK_STS_IOERR);
 }
 
 /* ---- the worker ---- */
@@ -505,7 +230,7 @@ static bool handle_bios(struct bow *bow)
 		if (bow->state != BOW_CHECKPOINT) {
 			reroute(bow, bio);
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
-			discard(bow, bio);
+			bow_discard(bow, bio);
 		} else if (bow_in_block0(bow, bio)) {
 			send_block0(bow, bio);
 		} else if (!plan_write(bow, &bow->batch, &writes, bio)) {
@@ -539,7 +264,7 @@ static void work_fn(struct work_struct *work)
 
 	while (handle_request(bow) || handle_bios(bow))
 		cond_resched();
-	handle_returning(bow);
+	bow_handle_returning(bow);
 }
 
 static void passing_drained(struct percpu_ref *ref)

@@ -3,7 +3,9 @@
  * dm-bow.h - what the files of the device-mapper target share
  *
  *   dm-bow-target.c   the calls of device-mapper: table, map, status, message
+ *   dm-bow-route.c    where each bio goes when it is mapped
  *   dm-bow-engine.c   writes that need a backup: batches, one worker
+ *   dm-bow-discard.c  what discards say about free space
  *   dm-bow-control.c  state changes and free ranges, run by the same worker
  *   dm-bow-io.c       our own reads and writes of the device below
  *   dm-bow-sysfs.c    /sys/block/dm-N/bow
@@ -160,17 +162,41 @@ struct bow_range {
 	u64 length;
 };
 
+static inline void bow_end_bio(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+/* dm-bow-route.c */
+/* Route a bio that is being mapped: DM_MAPIO_REMAPPED or DM_MAPIO_SUBMITTED. */
+int bow_route(struct bow *bow, struct bio *bio);
+/* In states 0 and 2.  False: the state is changing or has changed. */
+bool bow_route_passing(struct bow *bow, struct bio *bio, int *r);
+/* Count a write to the device, under the lock. */
+void bow_track_writer(struct bow *bow, struct bow_bio *bb);
+/* Undo what was counted; called when a bio completes. */
+void bow_untrack(struct bow *bow, struct bow_bio *bb);
+/* Wait until no bio to the live copy of block 0 is in flight. */
+void bow_wait_block0(struct bow *bow);
+void bow_kick(struct bow *bow);
+
+/* dm-bow-discard.c */
+/* State 0: a write ends that its blocks are free, a discard begins it. */
+void bow_note_passing(struct bow *bow, struct bio *bio);
+/*
+ * State 1.  What must be preserved stays, and is not touched.  What was free
+ * at the checkpoint and has been used since goes back to the pool, later.
+ */
+void bow_discard(struct bow *bow, struct bio *bio);
+/* Give back what no write in flight can still reach. */
+void bow_handle_returning(struct bow *bow);
+/* The checkpoint ends: nothing needs to go back any more. */
+void bow_finish_discards(struct bow *bow);
+
 /* dm-bow-engine.c */
 int bow_engine_init(struct bow *bow);
 void bow_engine_exit(struct bow *bow);
-void bow_queue_bio(struct bow *bow, struct bio *bio);
-void bow_kick(struct bow *bow);
-/* Route a bio that was mapped: DM_MAPIO_REMAPPED or DM_MAPIO_SUBMITTED. */
-int bow_route(struct bow *bow, struct bio *bio);
-/* Undo what bow_route() counted; called when a bio completes. */
-void bow_untrack(struct bow *bow, struct bow_bio *bb);
-void bow_finish_discards(struct bow *bow);
-void bow_wait_block0(struct bow *bow);
 
 /* dm-bow-control.c: these wait for the worker; 0 or -errno. */
 int bow_checkpoint(struct bow *bow);

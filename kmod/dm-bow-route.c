@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm-bow-route.c - where each bio goes
+ *
+ * Decided when it is mapped, under the spinlock and without sleeping: straight
+ * to the device, or into the queue of the worker.
+ */
+#include "dm-bow.h"
+
+/* ---- bookkeeping of bios in flight ---- */
+
+void bow_untrack(struct bow *bow, struct bow_bio *bb)
+{
+	u8 track = bb->track;
+
+	bb->track = BOW_TRACK_NONE;
+	if (track & BOW_TRACK_BLOCK0 &&
+	    atomic_dec_and_test(&bow->block0_inflight))
+		wake_up(&bow->block0_wait);
+	/*
+	 * Only a generation that discards wait for is worth a wake-up; the
+	 * barrier of atomic_dec_and_test() pairs with the one in
+	 * start_returning(), so that one side sees the other.
+	 */
+	if (track & BOW_TRACK_WRITER &&
+	    atomic_dec_and_test(&bow->writers[bb->generation]) &&
+	    READ_ONCE(bow->generation) != bb->generation)
+		bow_kick(bow);
+	/* Last: the target may go away when nothing holds a reference. */
+	if (track & BOW_TRACK_PASSING)
+		percpu_ref_put(&bow->passing);
+}
+
+void bow_track_writer(struct bow *bow, struct bow_bio *bb)
+{
+	lockdep_assert_held(&bow->lock);
+	bb->generation = bow->generation;
+	bb->track |= BOW_TRACK_WRITER;
+	atomic_inc(&bow->writers[bb->generation]);
+}
+
+void bow_kick(struct bow *bow)
+{
+	queue_work(bow->wq, &bow->work);
+}
+
+static void queue_bio(struct bow *bow, struct bio *bio)
+{
+	spin_lock(&bow->lock);
+	bio_list_add(&bow->pending, bio);
+	spin_unlock(&bow->lock);
+	bow_kick(bow);
+}
+
+void bow_wait_block0(struct bow *bow)
+{
+	wait_event(bow->block0_wait, !atomic_read(&bow->block0_inflight));
+}
+
+/* ---- routing ---- */
+
+/*
+ * Cut a bio that will be queued: a piece inside block 0 alone, or no more
+ * blocks than fit in a batch.  Only while it is being mapped.
+ */
+static void cut_bio(struct bow *bow, struct bio *bio)
+{
+	u64 start = bio->bi_iter.bi_sector;
+	u64 end = bow_in_block0(bow, bio) ?
+			  1u << bow->block_shift :
+			  bow_sector(bow, bow_bio_first(bow, bio) +
+						  BOW_BATCH_BLOCKS);
+
+	if (bio_op(bio) != REQ_OP_DISCARD && bio_end_sector(bio) > end)
+		dm_accept_partial_bio(bio, end - start);
+}
+
+bool bow_route_passing(struct bow *bow, struct bio *bio, int *r)
+{
+	if (!percpu_ref_tryget_live(&bow->passing))
+		return false;
+	/* With the reference held a checkpoint cannot begin. */
+	if (READ_ONCE(bow->state) == BOW_CHECKPOINT) {
+		percpu_ref_put(&bow->passing);
+		return false;
+	}
+	bow_bio(bio)->track |= BOW_TRACK_PASSING;
+	*r = DM_MAPIO_SUBMITTED;
+	if (READ_ONCE(bow->failed) && op_is_write(bio_op(bio))) {
+		/* Block 0 is in doubt after a failed activation. */
+		bow_end_bio(bio, BLK_STS_IOERR);
+		return true;
+	}
+	if (READ_ONCE(bow->state) == BOW_TRIM)
+		bow_note_passing(bow, bio);
+	*r = DM_MAPIO_REMAPPED;
+	if (bio_op(bio) == REQ_OP_DISCARD &&
+	    !bdev_max_discard_sectors(bow->dev->bdev)) {
+		/* Offered although the disk has none, to learn what is free. */
+		bow_end_bio(bio, BLK_STS_OK);
+		*r = DM_MAPIO_SUBMITTED;
+	}
+	return true;
+}
+
+/* State 1, a write outside block 0: may it go at once? */
+static bool write_is_free(struct bow *bow, struct bio *bio)
+{
+	u64 first = bow_bio_first(bow, bio);
+	u64 count = bow_bio_count(bow, bio);
+	bool copy;
+
+	lockdep_assert_held(&bow->lock);
+	if (bow_map_run(&bow->core.map, first, count, &copy) < count || copy)
+		return false;
+	bow_map_take(&bow->core.map, first, count);
+	bow_track_writer(bow, bow_bio(bio));
+	return true;
+}
+
+static bool beyond_last_block(struct bow *bow, struct bio *bio)
+{
+	return bio_end_sector(bio) > bow_sector(bow, bow_blocks(bow));
+}
+
+int bow_route(struct bow *bow, struct bio *bio)
+{
+	bool now = false;
+	int r;
+
+	/* A read outside block 0 is the same in every state. */
+	if (!bow_in_block0(bow, bio) && !op_is_write(bio_op(bio)))
+		return DM_MAPIO_REMAPPED;
+	if (READ_ONCE(bow->state) != BOW_CHECKPOINT &&
+	    bow_route_passing(bow, bio, &r))
+		return r;
+	if (op_is_write(bio_op(bio)) && beyond_last_block(bow, bio) &&
+	    bio_op(bio) != REQ_OP_DISCARD) {
+		/* The end that is less than a block cannot be logged. */
+		bow_end_bio(bio, BLK_STS_IOERR);
+		return DM_MAPIO_SUBMITTED;
+	}
+
+	spin_lock(&bow->lock);
+	if (bow->state == BOW_CHECKPOINT && !bow_in_block0(bow, bio) &&
+	    bio_op(bio) != REQ_OP_DISCARD)
+		now = write_is_free(bow, bio);
+	spin_unlock(&bow->lock);
+	if (now)
+		return DM_MAPIO_REMAPPED;
+	cut_bio(bow, bio);
+	queue_bio(bow, bio);
+	return DM_MAPIO_SUBMITTED;
+}
