@@ -42,7 +42,7 @@ programs_of()
 	case $1 in
 	lint)	echo 'host lint tests/lint.sh' ;;
 	unit)	unit_programs build unit ;;
-	san)	unit_programs build/san san
+	san)	unit_programs build/san san-unit
 		sanitized restore restore-damage restore-faults verify ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
 	vm)	for f in tests/vm/*.bats; do
@@ -238,6 +238,11 @@ main()
 	for group; do
 		programs_of "$group" >>"$out/programs" || exit 1
 	done
+	# Two of one name would overwrite each other's results.
+	if cut -d' ' -f2 "$out/programs" | sort | uniq -d | grep .; then
+		echo 'check.sh: more than once' >&2
+		exit 1
+	fi
 	get_packages "$@" || exit 1
 	if ! build "$@" >"$out/build.log" 2>&1; then
 		cat "$out/build.log"

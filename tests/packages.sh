@@ -7,11 +7,12 @@
 # need_packages LIST... installs what is missing of them, or says what to do.
 
 PACKAGES_BUILD='gcc libc6-dev make klibc-utils libklibc-dev linux-libc-dev
-	libext2fs-dev libblkid-dev libdevmapper-dev pkg-config'
+	libext2fs-dev libdevmapper-dev'
 PACKAGES_MODULE='linux-image-cloud-amd64 linux-headers-cloud-amd64 kmod'
-PACKAGES_TEST='bats e2fsprogs jq mount perl-base strace util-linux zstd'
+PACKAGES_TEST='bats binutils e2fsprogs jq mount perl-base strace util-linux
+	xxd zstd'
 PACKAGES_LINT='clang cppcheck mandoc shellcheck sparse'
-PACKAGES_VM='busybox-static cpio dmsetup e2fsprogs fdisk initramfs-tools
+PACKAGES_VM='attr busybox cpio dmsetup e2fsprogs fdisk initramfs-tools
 	mmdebstrap qemu-system-x86 zstd'
 
 # package_missing NAME
