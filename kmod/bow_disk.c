@@ -77,7 +77,7 @@ bool bow_has_ext_superblock(const void *block0, u32 bytes)
  * CRC-32C (Castagnoli, reflected), as ext4 uses it: seed ~0, no inversion at
  * the end.  Bit by bit: it runs over 1020 bytes once a checkpoint.
  */
-static u32 crc32c(u32 crc, const u8 *p, size_t bytes)
+static u32 guard_crc32c(u32 crc, const u8 *p, size_t bytes)
 {
 	while (bytes--) {
 		int bit;
@@ -106,7 +106,7 @@ void bow_guard_build(u8 *guard, const u8 *sb)
 	bow_put_le32(guard + BOW_EXT4_OFF_ORPHAN, 0);
 	if (ro_compat & BOW_EXT4_METADATA_CSUM)
 		bow_put_le32(guard + BOW_EXT4_OFF_CSUM,
-			     crc32c(~0u, guard, BOW_EXT4_OFF_CSUM));
+			     guard_crc32c(~0u, guard, BOW_EXT4_OFF_CSUM));
 }
 
 void bow_ending_build(struct bow_write_list *list, u8 *scratch, const u8 *final,
