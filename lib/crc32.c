@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * crc32.c - raw CRC-32, eight bytes a step
+ * crc32.c - raw CRC-32: from tables, or as the machine does it fastest
  */
-#include "bow_shim.h"
+#include "crc32.h"
 
 /*
  * The tables are linear in the index: each entry is the sum (xor) of the
@@ -48,7 +48,7 @@ static u32 byte_step(u32 crc, u8 byte)
 	return crc >> 8 ^ table[0][(crc ^ byte) & 0xff];
 }
 
-u32 bow_crc32(u32 seed, const void *data, size_t bytes)
+u32 bow_crc32_tables(u32 seed, const void *data, size_t bytes)
 {
 	const u8 *p = data;
 	u32 crc = seed;
@@ -65,4 +65,23 @@ u32 bow_crc32(u32 seed, const void *data, size_t bytes)
 	while (bytes--)
 		crc = byte_step(crc, *p++);
 	return crc;
+}
+
+#if !BOW_CRC32_MACHINE
+bow_crc32_way bow_crc32_machine(void)
+{
+	return NULL;
+}
+#endif
+
+u32 bow_crc32(u32 seed, const void *data, size_t bytes)
+{
+	/* Asked once: under a hypervisor the question is a slow one. */
+	static bow_crc32_way way;
+
+	if (!way)
+		way = bow_crc32_machine();
+	if (!way)
+		way = bow_crc32_tables;
+	return way(seed, data, bytes);
 }
