@@ -9,6 +9,8 @@
 
 /* One request in so many fails, where the configuration has faults. */
 #define FAULT_ONE_IN 120u
+/* ... while the checkpoint begins or ends, which is short. */
+#define FAULT_ONE_IN_CHANGE 20u
 
 /* ---- contents ---- */
 
@@ -226,7 +228,11 @@ static void user_op(struct sim *sim)
 
 bool workload_fault(struct sim *sim)
 {
-	return sim->cfg->faults && one_in(&sim->rng, FAULT_ONE_IN);
+	bool change = sim->model.phase != PHASE_NONE &&
+		      sim->model.phase != PHASE_ACTIVE;
+
+	return sim->cfg->faults &&
+	       one_in(&sim->rng, change ? FAULT_ONE_IN_CHANGE : FAULT_ONE_IN);
 }
 
 void workload_tick(struct sim *sim)
