@@ -63,8 +63,9 @@ guest()
 #   What the console showed of bow in this boot; of the bar its last state.
 shown()
 {
-	tail -c "+$((vm_console_start + 1))" "$log/console.log" |
-		tr '\r' '\n' | grep -aE '^(bow|/dev/vda1:)' |
+	vm_console_text |
+		tr '\r' '\n' | sed 's/\x1b\[K//; s/^Begin: .* \(bow: \)/\1/' |
+		grep -aE '^(bow(-restore)?: |/dev/vda1: )' |
 		grep -av ' [0-9]\{1,2\}%' | uniq |
 		sed 's/^/          | /' || true
 }

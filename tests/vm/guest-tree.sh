@@ -18,7 +18,8 @@ copy_program()
 	local lib
 
 	install -D -m 755 "$1" "$tree/$2"
-	{ ldd "$1" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }' |
+	{ ldd "$1" 2>/dev/null || true; } |
+		awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }' |
 	while read -r lib; do
 		[ -e "$tree$lib" ] || install -D -m 755 "$lib" "$tree$lib"
 	done
@@ -56,5 +57,9 @@ done
 install -m 755 tests/vm/guest-init "$tree/init"
 install -m 755 tests/vm/guest-init "$tree/sbin/init"
 install -m 755 tests/vm/guest-service "$tree/sbin/guest-service"
-ln -sf busybox "$tree/bin/sh"
+# The root may be mounted read-only: the links are made here.
+for applet in $("$tree/bin/busybox" --list); do
+	[ -e "$tree/bin/$applet" ] || [ -e "$tree/sbin/$applet" ] ||
+		ln -s busybox "$tree/bin/$applet"
+done
 copy_modules virtio_pci virtio_blk virtio_console dm_mod

@@ -29,7 +29,7 @@ vm_fail()
 	echo "vm: $*" >&2
 	if [ -n "${vm_dir:-}" ] && [ -e "$vm_dir/console.log" ]; then
 		echo "vm: the last lines of $vm_dir/console.log:" >&2
-		tail -n 25 "$vm_dir/console.log" | tr -d '\r\033' >&2
+		vm_console_text | tail -n 25 | tr -d '\r\033' >&2
 	fi
 	return 1
 }
@@ -158,14 +158,21 @@ vm_type()
 	echo "$1" >&"$vm_console"
 }
 
+# vm_console_text
+#   What the console has shown since vm_start.
+vm_console_text()
+{
+	tail -c "+$((vm_console_start + 1))" "$vm_dir/console.log"
+}
+
 # vm_wait_console REGEX SECONDS
 #   Wait until the console has shown a match since vm_start.
 vm_wait_console()
 {
 	local deadline=$((SECONDS + $2 * vm_slow))
 
-	until tail -c "+$((vm_console_start + 1))" "$vm_dir/console.log" |
-			grep -aqE "$1"; do
+	# Not grep -q: it would end tail by a broken pipe, a failure here.
+	until vm_console_text | grep -aE "$1" >/dev/null; do
 		if ! vm_alive || [ "$SECONDS" -ge "$deadline" ]; then
 			vm_fail "the console did not show: $1"
 			return 1

@@ -29,7 +29,7 @@ common_setup()
 common_teardown()
 {
 	[ -z "$vm_pid" ] || vm_cut
-	if [ -n "${BATS_ERROR_STATUS:-}" ] && [ "$BATS_ERROR_STATUS" != 0 ]; then
+	if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ "${boots:-0}" -gt 0 ]; then
 		tail -n 20 "$BATS_TEST_TMPDIR"/vm*/console.log
 	fi
 }

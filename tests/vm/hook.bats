@@ -1,0 +1,231 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # scripts for the guest are expanded there
+# shellcheck disable=SC2034,SC2154 # img, d0, vm_*: see scenarios.bash
+# The initramfs that initramfs-tools makes with the hook: what it contains, and
+# what it does with a log on the root for each bow= of the command line.
+#
+# bow is installed by "make install" into an overlay over /usr that only one
+# mount namespace sees.
+
+bats_require_minimum_version 1.5.0
+
+setup_file()
+{
+	# shellcheck source=tests/vm/scenarios.bash
+	load scenarios.bash
+	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR common_setup
+	prepare_configuration
+	make_initramfs with-module initramfs
+	prepare_log
+}
+
+setup()
+{
+	load scenarios.bash
+	common_setup
+	initramfs=$BATS_FILE_TMPDIR/initramfs
+	d0=$BATS_FILE_TMPDIR/d0
+	boots=0
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# prepare_configuration
+#   Only the modules that the guest needs: its initramfs is small.
+prepare_configuration()
+{
+	local conf=$BATS_FILE_TMPDIR/conf
+
+	cp -r /etc/initramfs-tools "$conf"
+	mkdir -p "$conf/conf.d"
+	echo FSTYPE=ext4 >"$conf/conf.d/zz-test"
+	echo MODULES=list >>"$conf/conf.d/zz-test"
+	printf '%s\n' virtio_pci virtio_blk virtio_console >"$conf/modules"
+}
+
+# make_initramfs with-module|without-module NAME
+#   As an installed bow would have it made.
+make_initramfs()
+{
+	local overlay=$BATS_FILE_TMPDIR/overlay
+
+	mkdir -p "$overlay"
+	unshare --mount --propagation private bash -ec '
+		overlay=$1 kver=$2 image=$3 conf=$4 module=$5
+		mount -t tmpfs overlay "$overlay"
+		mkdir "$overlay"/{upper,work}
+		options=lowerdir=/usr,upperdir=$overlay/upper
+		mount -t overlay -o "$options,workdir=$overlay/work" bow /usr
+		make -s install
+		rm -f "/usr/lib/modules/$kver"/updates/{,dkms/}dm-bow.ko*
+		[ "$module" = without-module ] ||
+			install -D -m 644 kmod/dm-bow.ko \
+				"/usr/lib/modules/$kver/updates/dm-bow.ko"
+		depmod "$kver"
+		mkinitramfs -d "$conf" -o "$image" "$kver"
+		' bash "$overlay" "$(vm_kernel)" "$BATS_FILE_TMPDIR/$2" \
+		"$BATS_FILE_TMPDIR/conf" "$1"
+}
+
+# prepare_log
+#   The files of the minimal guest as a root with an active checkpoint.
+prepare_log()
+{
+	img=$BATS_FILE_TMPDIR/active
+	d0=$BATS_FILE_TMPDIR/d0
+	truncate -s 96M "$img"
+	make_tree "$BATS_FILE_TMPDIR/root"
+	cp -a "$(vm_tree)/." "$BATS_FILE_TMPDIR/root"
+	mke2fs -q -t ext4 -b 4096 -L bow-hook -d "$BATS_FILE_TMPDIR/root" "$img"
+	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
+	boots=0
+	guest_start
+	guest_attach
+	guest_checkpoint
+	vm_run "$(work 20)"
+	vm_run 'echo after the checkpoint >/mnt/new-file; sync'
+	vm_cut
+}
+
+# boot IMAGE [ARGUMENT...]
+#   Boot the real initramfs with a copy of IMAGE as the root.  fastboot: fsck
+#   writes to the superblock, which is compared afterwards.
+boot()
+{
+	local disk
+
+	boots=$((boots + 1))
+	cp --sparse=always "$1" "$img"
+	mapfile -t disk < <(vm_disk disk0 "$img")
+	shift
+	vm_start "$BATS_TEST_TMPDIR/vm$boots" "/boot/vmlinuz-$(vm_kernel)" \
+		"$initramfs" "root=LABEL=bow-hook fastboot $*" "${disk[@]}"
+}
+
+# assert_refused NAME
+#   The guest reboots, by panic=, and the disk is as the image NAME.
+assert_refused()
+{
+	vm_wait_end 90
+	cmp "$BATS_FILE_TMPDIR/$1" "$img"
+}
+
+@test "hook: the initramfs has the tools, the module, the rule and the script" {
+	local file
+
+	lsinitramfs "$initramfs" >"$BATS_TEST_TMPDIR/list"
+	for file in sbin/bow-restore sbin/dmsetup updates/dm-bow.ko \
+			drivers/md/dm-mod.ko rules.d/60-bow.rules \
+			rules.d/55-dm.rules rules.d/95-dm-notify.rules \
+			scripts/local-premount/bow; do
+		grep -q "$file\$" "$BATS_TEST_TMPDIR/list" ||
+			{ echo "missing: $file"; return 1; }
+	done
+	run ! grep bow-verify "$BATS_TEST_TMPDIR/list"
+}
+
+@test "hook: the boot script runs after resume" {
+	unmkinitramfs "$initramfs" "$BATS_TEST_TMPDIR/image"
+	run -0 grep -h '^/scripts/local-premount/' "$(find \
+		"$BATS_TEST_TMPDIR/image" -path '*/local-premount/ORDER')"
+	[[ $output = *resume*bow* ]]
+}
+
+@test "hook: without the module the image is made, with a warning" {
+	run -0 make_initramfs without-module other
+	[[ $output = *"W: bow: no module dm-bow for Linux $(vm_kernel)"* ]]
+	lsinitramfs "$BATS_FILE_TMPDIR/other" | grep -q sbin/bow-restore
+}
+
+@test "boot: without a log dm-bow is put over the root" {
+	boot "$d0" ro
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot; grep " / " /proc/mounts'
+	[[ $output = *attached=/dev/mapper/bow-root* ]]
+	[[ $output = */dev/mapper/bow-root\ /\ ext4\ ro* ]]
+	[[ $output != *found=* ]]
+	run -0 vm_run 'dmsetup status bow-root'
+	[[ $output = *"bow trim ok"* ]]
+	vm_cut
+	cmp "$d0" "$img"
+}
+
+@test "boot: a log is rolled back before the root is mounted" {
+	boot "$BATS_FILE_TMPDIR/active" ro
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot; dmsetup status bow-root'
+	[[ $output = *found=active* ]]
+	[[ $output = *action=rollback*status=0* ]]
+	[[ $output = *"bow trim ok"* ]]
+	vm_cut
+	assert_is_d0 "$img"
+}
+
+@test "boot: an unknown bow= rolls back too, and says so" {
+	boot "$BATS_FILE_TMPDIR/active" ro bow=perhaps
+	vm_wait_console 'bow=perhaps is not supported' 60
+	vm_reply 60
+	vm_cut
+	assert_is_d0 "$img"
+}
+
+@test "boot: bow=commit keeps the present state" {
+	boot "$BATS_FILE_TMPDIR/active" ro bow=commit
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot /new-file'
+	[[ $output = *action=commit*"after the checkpoint"* ]]
+	vm_cut
+	run -2 "$restore" --check "$img"
+	e2fsck -fp "$img" || [ $? = 1 ]
+}
+
+@test "boot: bow=shell opens the shell, and mounts when the log is gone" {
+	vm_panic=
+	boot "$BATS_FILE_TMPDIR/active" ro bow=shell
+	vm_wait_console '^\(initramfs\)' 90
+	vm_type exit
+	# Nothing is mounted as long as the log is there.
+	until [ "$(grep -ac 'waiting for a decision' \
+			"$vm_dir/console.log")" = 2 ]; do
+		vm_alive
+		sleep 0.1
+	done
+	vm_type 'bow-restore --check /dev/vda; bow-restore --rollback /dev/vda'
+	vm_wait_console 'rolled back' 60
+	vm_type exit
+	vm_reply 60
+	vm_cut
+	assert_is_d0 "$img"
+}
+
+@test "boot: bow=off mounts a root with a log read-only and changes no byte" {
+	boot "$BATS_FILE_TMPDIR/active" ro bow=off
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot; grep " / " /proc/mounts; dmsetup ls'
+	[[ $output = *action=none* ]]
+	[[ $output = *" / ext4 ro"* ]]
+	[[ $output != *bow-root* ]]
+	vm_cut
+	cmp "$BATS_FILE_TMPDIR/active" "$img"
+}
+
+@test "boot: bow=off refuses to mount a root with a log read-write" {
+	boot "$BATS_FILE_TMPDIR/active" rw bow=off
+	assert_refused active
+	grep -a 'the root is not mounted' "$vm_dir/console.log"
+}
+
+@test "boot: a damaged log is not touched and the root is not mounted" {
+	cp --sparse=always "$BATS_FILE_TMPDIR/active" \
+		"$BATS_FILE_TMPDIR/damaged"
+	# The version.
+	printf '\377' | dd of="$BATS_FILE_TMPDIR/damaged" bs=1 seek=5 \
+		conv=notrunc status=none
+	boot "$BATS_FILE_TMPDIR/damaged" ro
+	assert_refused damaged
+	grep -a 'the root is not mounted' "$vm_dir/console.log"
+}
