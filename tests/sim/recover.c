@@ -159,8 +159,11 @@ struct recovery {
 	bool cut;		/* power was cut at least once */
 };
 
-/* Power is back after a cut.  What was begun cannot be undone. */
-static const char *after_cut(struct sim *sim, const struct recovery *rec)
+/*
+ * Power is back after a cut.  What was begun cannot be undone; what was not can
+ * still be decided the other way.
+ */
+static const char *after_cut(struct sim *sim, struct recovery *rec)
 {
 	enum bow_action other;
 	enum bow_state state;
@@ -171,6 +174,9 @@ static const char *after_cut(struct sim *sim, const struct recovery *rec)
 	sim->ex.off = false;
 	disk_cut(&sim->ex.disk, &sim->ex.rng);
 	why = look(sim, &state, &other);
+	if (!why && state == BOW_STATE_ACTIVE && one_in(&sim->ex.rng, 4))
+		rec->action = one_in(&sim->ex.rng, 2) ? BOW_ACTION_COMMIT :
+							BOW_ACTION_ROLLBACK;
 	if (why || state != BOW_STATE_RESTORING)
 		return why;
 	if (rec->action == BOW_ACTION_COMMIT)
