@@ -55,6 +55,7 @@ struct progress {
 	bool copies;		/* verifying is the first half only */
 	enum bow_phase phase;	/* last reported */
 	u32 last;		/* last permille reported */
+	u32 shown;		/* percent that the bar shows */
 	bool begun;
 };
 

@@ -19,6 +19,7 @@ void progress_init(struct progress *p, const char *program,
 	p->device = device;
 	p->fd = fd;
 	p->copies = copies;
+	p->shown = ~0u;
 	p->bar = fd == 0 || (fd < 0 && !quiet && isatty(STDERR_FILENO));
 }
 
@@ -84,6 +85,10 @@ void progress_report(void *ctx, enum bow_phase phase, u64 done, u64 total)
 		return;
 	if (p->copies)
 		permille = permille / 2 + (phase == BOW_PHASE_COPY ? 500 : 0);
+	/* On a serial console each drawing takes milliseconds. */
+	if (p->shown == permille / 10)
+		return;
+	p->shown = permille / 10;
 	draw(p, permille);
 }
 
