@@ -27,6 +27,13 @@ struct bow_dev_ops {
 	/* What was written before is durable when this returns 0. */
 	int (*flush)(struct bow_dev *dev);
 	int (*close)(struct bow_dev *dev);
+	/* The rest may be NULL.  A hint: this will be read soon. */
+	void (*ahead)(struct bow_dev *dev, u64 offset, size_t bytes);
+	/*
+	 * Begin to write out what was written to this range; or wait for it.
+	 * Nothing is durable by that, but the flush has less to do.
+	 */
+	int (*write_out)(struct bow_dev *dev, u64 offset, u64 bytes, bool wait);
 };
 
 struct bow_dev {
@@ -48,6 +55,8 @@ int bow_dev_read(struct bow_dev *dev, u64 offset, void *buf, size_t bytes);
 int bow_dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 		  size_t bytes);
 int bow_dev_flush(struct bow_dev *dev);
+void bow_dev_ahead(struct bow_dev *dev, u64 offset, size_t bytes);
+int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes, bool wait);
 int bow_dev_close(struct bow_dev *dev);
 
 /* ---- errors (error.c) ---- */
@@ -104,6 +113,21 @@ enum bow_why {
 	BOW_WHY_COMMIT_RESTORING,
 	BOW_WHY_COMMIT_UNSURE,
 	BOW_WHY_OTHER_ACTION,
+	/* going on with a checkpoint */
+	BOW_WHY_RESUME_RESTORING,
+	BOW_WHY_RESUME_VERSION,
+	BOW_WHY_RESUME_NO_MAP,
+	BOW_WHY_RESUME_ACTIVATION,
+	BOW_WHY_RESUME_ROLLBACK,
+	BOW_WHY_RESUME_SPACE,
+	BOW_WHY_CLAIM_SHIFT,
+	BOW_WHY_CLAIM,
+	BOW_WHY_MAP_PLACE,
+	BOW_WHY_MAP_CSUM,
+	BOW_WHY_MAP_CHAIN,
+	BOW_WHY_MAP_RANGE,
+	BOW_WHY_MAP_FREE,
+	BOW_WHY_MAP_HELD,
 	BOW_WHY_END
 };
 
@@ -192,6 +216,7 @@ struct bow_header {
 	u16 boots;
 	u32 rollback_reason;
 	u64 rollback_time;
+	u32 resumed;
 };
 
 struct bow_entry {

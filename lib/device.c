@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
+#include "ahead.h"
 #include "bow.h"
 
 /* Linux transfers at most this much in one call; keep requests below it. */
@@ -67,6 +68,24 @@ static int fd_flush(struct bow_dev *dev)
 	return fsync(dev_fd(dev)) ? -errno : 0;
 }
 
+static void fd_ahead(struct bow_dev *dev, u64 offset, size_t bytes)
+{
+	bow_kernel_ahead(dev_fd(dev), offset, bytes);
+}
+
+/* A wait reports failed writes, and the flush does not report them again. */
+static int fd_write_out(struct bow_dev *dev, u64 offset, u64 bytes, bool wait)
+{
+	unsigned int what = SYNC_FILE_RANGE_WRITE;
+
+	if (wait)
+		what |= SYNC_FILE_RANGE_WAIT_BEFORE |
+			SYNC_FILE_RANGE_WAIT_AFTER;
+	if (sync_file_range(dev_fd(dev), (off_t)offset, (off_t)bytes, what))
+		return errno == ENOSYS ? 0 : -errno;
+	return 0;
+}
+
 static int fd_close(struct bow_dev *dev)
 {
 	return close(dev_fd(dev)) ? -errno : 0;
@@ -77,6 +96,8 @@ static const struct bow_dev_ops fd_ops = {
 	.write = fd_write,
 	.flush = fd_flush,
 	.close = fd_close,
+	.ahead = fd_ahead,
+	.write_out = fd_write_out,
 };
 
 /* Size and write unit of the open device. */
@@ -168,6 +189,19 @@ int bow_dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 int bow_dev_flush(struct bow_dev *dev)
 {
 	return dev->ops->flush(dev);
+}
+
+void bow_dev_ahead(struct bow_dev *dev, u64 offset, size_t bytes)
+{
+	if (dev->ops->ahead && in_device(dev, offset, bytes))
+		dev->ops->ahead(dev, offset, bytes);
+}
+
+int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes, bool wait)
+{
+	if (!dev->ops->write_out)
+		return 0;
+	return dev->ops->write_out(dev, offset, bytes, wait);
 }
 
 int bow_dev_close(struct bow_dev *dev)

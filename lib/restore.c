@@ -7,6 +7,7 @@
  * can be repeated from the start; and ends by replacing block 0.  A commit is
  * only that end.
  */
+#include "copy.h"
 #include "log.h"
 
 struct restore {
@@ -77,82 +78,18 @@ static int mark_restoring(struct restore *s)
 	return r ? r : bow_sync(s->dev, s->e);
 }
 
-/* Gathers copies whose targets touch into one write. */
-struct gather {
-	u8 *buf;		/* BOW_IO_BYTES */
-	u64 target;		/* sectors */
-	u32 fill;		/* bytes */
-	u64 done;
-	u64 total;
-};
-
-static int write_gathered(struct restore *s, struct gather *g)
-{
-	int r;
-
-	if (!g->fill)
-		return 0;
-	r = bow_put(s->dev, g->target, g->buf, g->fill, s->e);
-	if (r)
-		return r;
-	g->done += g->fill;
-	g->fill = 0;
-	bow_report(s->monitor, BOW_PHASE_COPY, g->done, g->total);
-	return bow_stopped(s->monitor, s->e);
-}
-
-/* Read the start of `run` behind what was gathered; take it off the run. */
-static int gather_run(struct restore *s, struct gather *g, struct bow_run *run)
-{
-	u64 n = (BOW_IO_BYTES - g->fill) >> BOW_SECTOR_SHIFT;
-	int r;
-
-	if (n > run->sectors)
-		n = run->sectors;
-	if (!g->fill)
-		g->target = run->target;
-	r = bow_get(s->dev, run->place, g->buf + g->fill,
-		    (size_t)n << BOW_SECTOR_SHIFT, s->e);
-	g->fill += (u32)n << BOW_SECTOR_SHIFT;
-	run->target += n;
-	run->place += n;
-	run->sectors -= n;
-	return r;
-}
-
-static int copy_runs(struct restore *s, struct gather *g)
-{
-	struct bow_run run = { 0 };
-	int r = 0;
-
-	while (!r && bow_plan_next(&s->log, run.target, &run)) {
-		u64 end = g->target + (g->fill >> BOW_SECTOR_SHIFT);
-
-		if (run.target != end)
-			r = write_gathered(s, g);
-		while (!r && run.sectors) {
-			r = gather_run(s, g, &run);
-			if (!r && g->fill == BOW_IO_BYTES)
-				r = write_gathered(s, g);
-		}
-	}
-	return r ? r : write_gathered(s, g);
-}
-
 static int copy_back(struct restore *s, const struct bow_plan *plan)
 {
-	struct gather g = { .total = plan->bytes };
-	int r;
+	struct bow_copy copy;
+	int r = bow_copy_init(&copy, s->dev, &s->log, s->monitor, s->e);
 
-	g.buf = bow_alloc(BOW_IO_BYTES);
-	if (!g.buf)
-		return bow_no_memory(s->e);
-	r = mark_restoring(s);
+	if (!r)
+		r = mark_restoring(s);
 	if (!r)
 		r = bow_stopped(s->monitor, s->e);
 	if (!r)
-		r = copy_runs(s, &g);
-	bow_free(g.buf);
+		r = bow_copy_run(&copy, plan->bytes, s->e);
+	bow_copy_free(&copy);
 	return r;
 }
 

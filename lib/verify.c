@@ -3,28 +3,116 @@
  * verify.c - every backup against the checksum of its entry
  *
  * The contents that an entry saved may have moved since.  While walking back,
- * the map says at every entry where they are at present.
+ * the map says at every entry where they are at present.  Many entries are
+ * gathered, and then read in the order of those places.
  */
 #include "log.h"
+#include "sweep.h"
+
+#define GATHERED 16384u
+
+/* An entry whose contents lie in one piece. */
+struct item {
+	u64 dest;
+	u32 seed;
+	u32 want;
+	u32 sequence;
+	u32 index;
+};
 
 struct verify {
 	struct bow_dev *dev;
 	const struct bow_monitor *monitor;
-	u8 *buf;		/* BOW_IO_BYTES */
+	struct bow_sweep sweep;
+	struct item *item;	/* by the tags of the sweep */
 	u64 done;
 	u64 total;
 	struct bow_error first;	/* first wrong checksum; why NONE: none yet */
 };
 
-/* CRC of the `bytes` bytes that were saved at `dest`. */
-static int saved_csum(struct verify *v, const struct bow_log *log,
-		      const struct bow_entry *entry, u32 *crc,
+static int wrong_csum(struct verify *v, u64 dest, struct bow_error *e)
+{
+	bow_bad(e, BOW_WHY_ENTRY_CSUM, dest, 0);
+	if (v->first.why == BOW_WHY_NONE)
+		v->first = *e;
+	if (!v->monitor || !v->monitor->damage)
+		return e->err;
+	v->monitor->damage(v->monitor->ctx, e);
+	return 0;
+}
+
+static void report(struct verify *v, u32 bytes)
+{
+	v->done += bytes;
+	bow_report(v->monitor, BOW_PHASE_VERIFY, v->done, v->total);
+}
+
+/* ---- gathered entries ---- */
+
+static void error_in(const struct item *item, struct bow_error *e)
+{
+	e->in_block = true;
+	e->in_entry = true;
+	e->sequence = item->sequence;
+	e->entry = item->index;
+}
+
+static int check_item(void *ctx, u32 tag, const u8 *data, u32 bytes,
 		      struct bow_error *e)
+{
+	struct verify *v = ctx;
+	const struct item *item = &v->item[tag];
+	int r = 0;
+
+	if (bow_crc32(item->seed, data, bytes) != item->want) {
+		error_in(item, e);
+		r = wrong_csum(v, item->dest, e);
+	}
+	if (!r)
+		report(v, bytes);
+	return r;
+}
+
+static int check_gathered(struct verify *v, struct bow_error *e)
+{
+	struct bow_error walking = *e;
+	int r = bow_sweep_run(&v->sweep, check_item, v, e);
+
+	if (r && e->why == BOW_WHY_IO_READ)
+		error_in(&v->item[v->sweep.tag], e);
+	/* Back to the entry at which the walk is. */
+	if (!r)
+		*e = walking;
+	return r;
+}
+
+static int gather(struct verify *v, u64 place, u32 seed, u32 sequence,
+		  u32 index, const struct bow_entry *entry,
+		  struct bow_error *e)
+{
+	u32 tag;
+
+	if (bow_sweep_full(&v->sweep)) {
+		int r = check_gathered(v, e);
+
+		if (r)
+			return r;
+	}
+	tag = v->sweep.count;
+	v->item[tag] = (struct item){ entry->dest, seed, entry->checksum,
+				      sequence, index };
+	bow_sweep_add(&v->sweep, place, entry->size, tag);
+	return 0;
+}
+
+/* ---- an entry that is large, or whose contents lie in pieces ---- */
+
+static int check_now(struct verify *v, const struct bow_log *log, u32 crc,
+		     const struct bow_entry *entry, struct bow_error *e)
 {
 	u64 at = entry->dest;
 	u64 left = entry->size >> BOW_SECTOR_SHIFT;
 
-	*crc = bow_entry_seed(entry->source, log->bs);
 	while (left) {
 		u64 n = BOW_IO_BYTES >> BOW_SECTOR_SHIFT;
 		u64 place;
@@ -37,76 +125,85 @@ static int saved_csum(struct verify *v, const struct bow_log *log,
 		bytes = (size_t)n << BOW_SECTOR_SHIFT;
 		r = bow_stopped(v->monitor, e);
 		if (!r)
-			r = bow_get(v->dev, place, v->buf, bytes, e);
+			r = bow_get(v->dev, place, v->sweep.buf, bytes, e);
 		if (r)
 			return r;
-		*crc = bow_crc32(*crc, v->buf, bytes);
+		crc = bow_crc32(crc, v->sweep.buf, bytes);
 		at += n;
 		left -= n;
 	}
+	if (crc != entry->checksum) {
+		int r = wrong_csum(v, entry->dest, e);
+
+		if (r)
+			return r;
+	}
+	report(v, entry->size);
 	return 0;
 }
 
-static int wrong_csum(struct verify *v, const struct bow_entry *entry,
-		      struct bow_error *e)
-{
-	bow_bad(e, BOW_WHY_ENTRY_CSUM, entry->dest, 0);
-	if (v->first.why == BOW_WHY_NONE)
-		v->first = *e;
-	if (!v->monitor || !v->monitor->damage)
-		return e->err;
-	v->monitor->damage(v->monitor->ctx, e);
-	return 0;
-}
+/* ---- the walk ---- */
 
 static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 			u32 index, const struct bow_entry *entry,
 			enum bow_entry_kind kind, struct bow_error *e)
 {
 	struct verify *v = ctx;
-	u32 crc;
-	int r = 0;
+	u64 n = entry->size >> BOW_SECTOR_SHIFT, all = n;
+	u32 seed = bow_entry_seed(entry->source, log->bs);
+	u64 place;
 
-	(void)sequence;
-	(void)index;
 	if (kind == BOW_ENTRY_CLAIM)
 		return 0;
 	/* The walk checks log blocks; the live copy is written in place. */
-	if (kind != BOW_ENTRY_LOG && kind != BOW_ENTRY_LIVE &&
-	    entry->checksum) {
-		r = saved_csum(v, log, entry, &crc, e);
-		if (!r && crc != entry->checksum)
-			r = wrong_csum(v, entry, e);
+	if (kind == BOW_ENTRY_LOG || kind == BOW_ENTRY_LIVE ||
+	    !entry->checksum) {
+		report(v, entry->size);
+		return 0;
 	}
-	v->done += entry->size;
+	place = bow_where_get(log->where, entry->dest, &n);
+	if (n < all || entry->size > BOW_IO_BYTES)
+		return check_now(v, log, seed, entry, e);
+	return gather(v, place, seed, sequence, index, entry, e);
+}
+
+static int verify_all(struct verify *v, struct bow_log *log,
+		      struct bow_error *e)
+{
+	struct bow_monitor quiet = { 0 };
+	int r;
+
+	if (v->monitor) {
+		/* The second walk over the log is not progress of its own. */
+		quiet.ctx = v->monitor->ctx;
+		quiet.stop = v->monitor->stop;
+	}
+	v->item = bow_alloc(v->sweep.room * sizeof(*v->item));
+	if (!v->item)
+		return bow_no_memory(e);
+	r = bow_log_walk(v->dev, log, verify_entry, v, &quiet, e);
 	if (!r)
-		bow_report(v->monitor, BOW_PHASE_VERIFY, v->done, v->total);
+		r = check_gathered(v, e);
+	if (!r && v->first.why != BOW_WHY_NONE) {
+		*e = v->first;
+		r = e->err;
+	}
+	bow_free(v->item);
 	return r;
 }
 
 int bow_log_verify(struct bow_dev *dev, struct bow_log *log,
 		   const struct bow_monitor *m, struct bow_error *e)
 {
-	struct bow_monitor quiet = { 0 };
 	struct verify v = { .dev = dev, .monitor = m };
 	int r = bow_log_scan(dev, log, m, e);
 
 	if (r)
 		return r;
 	v.total = log->backup_bytes;
-	v.buf = bow_alloc(BOW_IO_BYTES);
-	if (!v.buf)
-		return bow_no_memory(e);
-	if (m) {
-		/* The second walk over the log is not progress of its own. */
-		quiet.ctx = m->ctx;
-		quiet.stop = m->stop;
-	}
-	r = bow_log_walk(dev, log, verify_entry, &v, &quiet, e);
-	bow_free(v.buf);
-	if (!r && v.first.why != BOW_WHY_NONE) {
-		*e = v.first;
-		r = e->err;
-	}
+	r = bow_sweep_init(&v.sweep, dev, m, GATHERED, e);
+	if (!r)
+		r = verify_all(&v, log, e);
+	bow_sweep_free(&v.sweep);
 	return r;
 }

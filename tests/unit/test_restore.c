@@ -181,7 +181,7 @@ static void read_errors(void)
 			CHECK(run(BOW_ACTION_ROLLBACK, NULL) == 0);
 		CHECK(log_is_d0(&l, m.now));
 	}
-	CHECK(k > 100);
+	CHECK(k > 10);
 }
 
 struct stopper {

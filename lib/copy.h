@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * copy.h - the copies of a plan
+ */
+#ifndef BOW_COPY_H
+#define BOW_COPY_H
+
+#include "sweep.h"
+
+/* Neighbouring targets, which one write puts back. */
+struct bow_target {
+	u64 sector;
+	u32 at;			/* in the window, bytes */
+	u32 bytes;
+};
+
+/* A window of the plan: read by place, written by target. */
+struct bow_copy {
+	const struct bow_log *log;
+	struct bow_sweep sweep;
+	struct bow_target *target;
+	u32 targets;
+	u8 *buf;
+	u32 room;		/* bytes */
+	u32 fill;
+	struct bow_run run;	/* what is left of the newest run */
+	u64 done;		/* bytes */
+	u64 total;
+	u64 out_start;		/* sectors being written out */
+	u64 out_end;
+};
+
+/*
+ * All memory that the copies need: asked for before the first write.
+ * bow_copy_free() follows whatever this returns.
+ */
+int bow_copy_init(struct bow_copy *c, struct bow_dev *dev,
+		  const struct bow_log *log, const struct bow_monitor *m,
+		  struct bow_error *e);
+void bow_copy_free(struct bow_copy *c);
+
+/* Make the copies, `total` bytes.  They are not durable yet. */
+int bow_copy_run(struct bow_copy *c, u64 total, struct bow_error *e);
+
+#endif /* BOW_COPY_H */
