@@ -60,15 +60,15 @@ make_initramfs()
 		mkdir "$overlay"/{upper,work}
 		options=lowerdir=/usr,upperdir=$overlay/upper
 		mount -t overlay -o "$options,workdir=$overlay/work" bow /usr
-		make -s install
+		make -s -C "$6" install
 		rm -f "/usr/lib/modules/$kver"/updates/{,dkms/}dm-bow.ko*
 		[ "$module" = without-module ] ||
-			install -D -m 644 kmod/dm-bow.ko \
+			install -D -m 644 "$6/kmod/dm-bow.ko" \
 				"/usr/lib/modules/$kver/updates/dm-bow.ko"
 		depmod "$kver"
 		mkinitramfs -d "$conf" -o "$image" "$kver"
 		' bash "$overlay" "$(vm_kernel)" "$BATS_FILE_TMPDIR/$2" \
-		"$BATS_FILE_TMPDIR/conf" "$1"
+		"$BATS_FILE_TMPDIR/conf" "$1" "$vm_src"
 }
 
 # prepare_log
@@ -157,9 +157,11 @@ assert_refused()
 @test "boot: a log is rolled back before the root is mounted" {
 	boot "$BATS_FILE_TMPDIR/active" ro
 	vm_reply 90
-	run -0 vm_run 'cat /run/bow/boot; dmsetup status bow-root'
+	run -0 vm_run 'cat /run/bow/boot /run/bow/log.json
+		dmsetup status bow-root'
 	[[ $output = *found=active* ]]
-	[[ $output = *action=rollback*status=0* ]]
+	[[ $output = *checkpoint_id* ]]
+	[[ $output = *action=rollback*status=0*"rolled back: "* ]]
 	[[ $output = *"bow trim ok"* ]]
 	vm_cut
 	assert_is_d0 "$img"
@@ -181,6 +183,20 @@ assert_refused()
 	vm_cut
 	run -2 "$restore" --check "$img"
 	e2fsck -fp "$img" || [ $? = 1 ]
+}
+
+@test "boot: a commit that a power cut interrupted is completed" {
+	cp --sparse=always "$BATS_FILE_TMPDIR/active" "$img"
+	guest_start
+	cut_while 'bow-restore --commit /dev/vda' finishing
+	cp --sparse=always "$img" "$img.finishing"
+	boot "$img.finishing" ro bow=rollback
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot /new-file'
+	[[ $output = *found=finishing*action=commit*status=0* ]]
+	[[ $output = *"after the checkpoint"* ]]
+	vm_cut
+	run -2 "$restore" --check "$img"
 }
 
 @test "boot: bow=shell opens the shell, and mounts when the log is gone" {

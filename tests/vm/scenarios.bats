@@ -115,28 +115,6 @@ rollback_in_guest()
 	done
 }
 
-# cut_while SCRIPT PAUSE
-#   Run SCRIPT with a disk that does four writes a second; cut the power after
-#   PAUSE seconds, or, if PAUSE is a state, as soon as the disk shows it.
-cut_while()
-{
-	local deadline=$((SECONDS + 30))
-
-	vm_throttle disk0 4
-	vm_send "$1"
-	case $2 in
-	[0-9]*)
-		sleep "$2"
-		;;
-	*)
-		until [ "$("$restore" --check "$img" 2>/dev/null)" = "$2" ]; do
-			[ "$SECONDS" -lt "$deadline" ]
-		done
-		;;
-	esac
-	vm_cut
-}
-
 @test "vm: a power cut during the activation leaves D0 or a log of D0" {
 	local pause found=
 
