@@ -10,6 +10,7 @@ void bow_batch_begin(struct bow_batch *batch)
 {
 	batch->copies = 0;
 	batch->blocks = 0;
+	batch->claims = 0;
 	batch->logs = 0;
 	batch->moves_live0 = false;
 	batch->moves_next_log = false;
@@ -19,6 +20,7 @@ void bow_batch_begin(struct bow_batch *batch)
 struct bow_mark {
 	u32 copies;
 	u32 blocks;
+	u32 claims;
 	u32 logs;
 	bool moves_live0;
 	bool moves_next_log;
@@ -26,8 +28,9 @@ struct bow_mark {
 
 static struct bow_mark mark_of(const struct bow_batch *batch)
 {
-	return (struct bow_mark){ batch->copies, batch->blocks, batch->logs,
-				  batch->moves_live0, batch->moves_next_log };
+	return (struct bow_mark){ batch->copies, batch->blocks, batch->claims,
+				  batch->logs, batch->moves_live0,
+				  batch->moves_next_log };
 }
 
 static void back_to(struct bow_core *core, struct bow_batch *batch,
@@ -41,29 +44,35 @@ static void back_to(struct bow_core *core, struct bow_batch *batch,
 	while (batch->logs > mark->logs)
 		bow_map_unalloc(&core->map, batch->log_place[--batch->logs], 1);
 	batch->blocks = mark->blocks;
+	batch->claims = mark->claims;
 	batch->moves_live0 = mark->moves_live0;
 	batch->moves_next_log = mark->moves_next_log;
 }
 
-/* Places that @copies entries and a moved reserved place will need. */
+/* Places that @entries entries and a moved reserved place will need. */
 static u32 logs_needed(struct bow_core *core, const struct bow_batch *batch,
-		       u32 copies)
+		       u32 entries)
 {
-	u32 count = le32_to_cpu(bow_core_header(core)->count);
-	u32 room = core->max_entries - count;
+	u32 room = core->max_entries -
+		   le32_to_cpu(bow_core_header(core)->count);
 	u32 logs = batch->moves_next_log ? 1 : 0;
 
 	/* Every log block but the first begins with the entry of the last. */
-	if (copies > room)
-		logs += (copies - room + core->max_entries - 2) /
+	if (entries > room)
+		logs += (entries - room + core->max_entries - 2) /
 			(core->max_entries - 1);
 	return logs;
 }
 
-static int reserve_logs(struct bow_core *core, struct bow_batch *batch,
-			u32 copies)
+static u32 entries_of(const struct bow_batch *batch)
 {
-	u32 need = logs_needed(core, batch, copies);
+	return batch->copies + batch->claims;
+}
+
+static int reserve_logs(struct bow_core *core, struct bow_batch *batch,
+			u32 entries)
+{
+	u32 need = logs_needed(core, batch, entries);
 
 	if (need > BOW_BATCH_LOGS)
 		return -E2BIG;
@@ -162,7 +171,7 @@ static int plan_copy(struct bow_core *core, struct bow_batch *batch, u64 first,
 	if (batch->copies == BOW_BATCH_COPIES ||
 	    *count > BOW_BATCH_BLOCKS - batch->blocks)
 		return -E2BIG;
-	r = reserve_logs(core, batch, batch->copies + 1);
+	r = reserve_logs(core, batch, entries_of(batch) + 1);
 	if (r)
 		return r;
 	n = bow_map_alloc(&core->map, *count, &c.dst);
@@ -188,7 +197,7 @@ static int plan_next_log(struct bow_core *core, struct bow_batch *batch)
 		return 0;
 	batch->moves_next_log = true;
 	batch->old_next_log = core->next_log;
-	return reserve_logs(core, batch, batch->copies);
+	return reserve_logs(core, batch, entries_of(batch));
 }
 
 /* Plan the start of a run that needs copying; *count: how much was planned. */
@@ -204,38 +213,82 @@ static int plan_run(struct bow_core *core, struct bow_batch *batch, u64 first,
 	return plan_copy(core, batch, first, count, false);
 }
 
+static bool claim_in_batch(const struct bow_batch *batch, u64 region)
+{
+	u32 i;
+
+	for (i = 0; i < batch->claims; i++) {
+		if (batch->claim[i] == region)
+			return true;
+	}
+	return false;
+}
+
+/* The regions of the range that nobody has claimed yet. */
+static int plan_claims(struct bow_core *core, struct bow_batch *batch,
+		       u64 first, u64 count)
+{
+	u64 region;
+	int r = 0;
+
+	while (!r && bow_core_unclaimed(core, first, count, &region)) {
+		u64 end = (region + 1) << core->claim_shift;
+
+		if (!claim_in_batch(batch, region)) {
+			if (batch->claims == BOW_BATCH_CLAIMS)
+				return -E2BIG;
+			r = reserve_logs(core, batch, entries_of(batch) + 1);
+			if (!r)
+				batch->claim[batch->claims++] = region;
+		}
+		if (end >= first + count)
+			break;
+		count -= end - first;
+		first = end;
+	}
+	return r;
+}
+
+static int plan_range(struct bow_core *core, struct bow_batch *batch, u64 first,
+		      u64 count)
+{
+	int r = plan_claims(core, batch, first, count);
+
+	while (count && !r) {
+		bool copy;
+		u64 n = bow_map_run(&core->map, first, count, &copy);
+
+		if (copy)
+			r = plan_run(core, batch, first, &n);
+		first += n;
+		count -= n;
+	}
+	return r;
+}
+
 int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 		  u64 count)
 {
 	struct bow_mark mark = mark_of(batch);
 	u32 tail = batch->copies ? batch->copy[batch->copies - 1].blocks : 0;
+	int r;
 
 	if (fills(batch, first, count))
 		return -E2BIG;
 	bow_map_return_cancel(&core->map, first, count);
 	bow_map_take(&core->map, first, count);
-	while (count) {
-		bool copy;
-		u64 n = bow_map_run(&core->map, first, count, &copy);
-		int r = copy ? plan_run(core, batch, first, &n) : 0;
+	r = plan_range(core, batch, first, count);
+	if (!r)
+		return 0;
+	/* A merge may have lengthened the last copy that is kept. */
+	if (mark.copies) {
+		struct bow_copy *c = &batch->copy[mark.copies - 1];
 
-		if (r) {
-			/* A merge may have lengthened the last copy kept. */
-			if (mark.copies) {
-				struct bow_copy *c =
-					&batch->copy[mark.copies - 1];
-
-				bow_map_unalloc(&core->map, c->dst + tail,
-						c->blocks - tail);
-				c->blocks = tail;
-			}
-			back_to(core, batch, &mark);
-			return r;
-		}
-		first += n;
-		count -= n;
+		bow_map_unalloc(&core->map, c->dst + tail, c->blocks - tail);
+		c->blocks = tail;
 	}
-	return 0;
+	back_to(core, batch, &mark);
+	return r;
 }
 
 /*
@@ -255,30 +308,54 @@ static void publish_next_log(struct bow_core *core,
 		(struct bow_write){ 0, image, core->bs, true, true };
 }
 
+/* What bow_batch_seal() has used up. */
+struct bow_seal {
+	struct bow_log_writes *writes;
+	u32 place;		/* of batch->log_place */
+	u32 rolled;		/* full log blocks */
+};
+
+static void seal_entry(struct bow_core *core, const struct bow_batch *batch,
+		       struct bow_seal *s, u64 src, u64 dst, u32 blocks,
+		       u32 checksum)
+{
+	if (bow_work_count(core) == core->max_entries) {
+		u8 *full = core->full + (size_t)s->rolled++ * core->bs;
+
+		bow_work_roll_over(core, full, batch->log_place[s->place++],
+				   &s->writes->w[s->writes->count++]);
+	}
+	bow_work_append(core, src, dst, blocks, checksum);
+}
+
 void bow_batch_seal(struct bow_core *core, struct bow_batch *batch,
 		    struct bow_log_writes *writes)
 {
 	struct bow_header_disk *h = bow_work_header(core);
-	u32 place = 0, rolled = 0, i;
+	struct bow_seal s = { .writes = writes };
+	u32 i;
 
 	writes->count = 0;
 	if (batch->moves_next_log) {
-		core->next_log = batch->log_place[place++];
+		core->next_log = batch->log_place[s.place++];
 		h->next_log = cpu_to_le64(bow_core_sector(core, core->next_log));
-		if (batch->copies > core->max_entries - bow_work_count(core))
+		if (entries_of(batch) >
+		    core->max_entries - bow_work_count(core))
 			publish_next_log(core, writes);
+	}
+	for (i = 0; i < batch->claims; i++) {
+		u64 start = batch->claim[i] << core->claim_shift;
+
+		/* A source of 0 would be block 0. */
+		if (!start)
+			start = 1;
+		seal_entry(core, batch, &s, start, start, 1, 0);
 	}
 	for (i = 0; i < batch->copies; i++) {
 		const struct bow_copy *c = &batch->copy[i];
 
-		if (bow_work_count(core) == core->max_entries) {
-			bow_work_roll_over(core, core->full + (size_t)rolled * core->bs,
-				  batch->log_place[place++],
-				  &writes->w[writes->count++]);
-			rolled++;
-		}
-		bow_work_append(core, c->src, c->dst, c->blocks,
-			     c->live0 ? 0 : c->checksum);
+		seal_entry(core, batch, &s, c->src, c->dst, c->blocks,
+			   c->live0 ? 0 : c->checksum);
 		if (c->live0)
 			h->sector0 = cpu_to_le64(bow_core_sector(core, c->dst));
 	}
@@ -296,7 +373,8 @@ static void count_batch(struct bow_core *core, const struct bow_batch *batch)
 	core->n.log_writes += rolled + 1;
 	if (batch->moves_next_log && rolled)
 		core->n.log_writes++;	/* see publish_next_log() */
-	core->n.entries += batch->copies + rolled;
+	core->n.entries += entries_of(batch) + rolled;
+	core->n.claims += batch->claims;
 	core->n.copies += batch->copies;
 	core->n.copied_blocks += batch->blocks;
 }
@@ -310,6 +388,9 @@ void bow_batch_done(struct bow_core *core, struct bow_batch *batch)
 	for (i = 0; i < batch->copies; i++)
 		bow_map_release(&core->map, batch->copy[i].src,
 				batch->copy[i].blocks);
+	for (i = 0; i < batch->claims; i++)
+		core->claimed[batch->claim[i] / 64] |=
+			1ull << batch->claim[i] % 64;
 	if (batch->moves_next_log)
 		bow_map_release(&core->map, batch->old_next_log, 1);
 	core->n.moved += held - core->map.held;

@@ -5,6 +5,32 @@
  * The order of writes and the reasons for it are in docs/format.md, "Writing".
  */
 #include "bow_work.h"
+#include "bow_freemap.h"
+
+static u64 claim_regions(const struct bow_core *core)
+{
+	return (core->map.blocks >> core->claim_shift) + 1;
+}
+
+/* Log2 of a region, in bytes: so that there are few claims on a large disk. */
+static u32 claim_bytes_shift(const struct bow_core *core)
+{
+	u32 shift = BOW_CLAIM_SHIFT_MIN;
+
+	while (core->device_sectors >> (shift - BOW_SECTOR_SHIFT) >=
+	       BOW_CLAIM_REGIONS)
+		shift++;
+	return shift;
+}
+
+static u32 log2_of(u32 power)
+{
+	u32 n = 0;
+
+	while (power >>= 1)
+		n++;
+	return n;
+}
 
 int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit)
 {
@@ -12,6 +38,7 @@ int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit)
 	core->bs = bs;
 	core->unit = unit < bs ? unit : bs;
 	core->device_sectors = device_sectors;
+	core->claim_shift = claim_bytes_shift(core) - log2_of(bs);
 	return bow_map_init(&core->map,
 			    device_sectors / (bs >> BOW_SECTOR_SHIFT));
 }
@@ -21,6 +48,8 @@ static void free_buffers(struct bow_core *core)
 	bow_free(core->log);
 	bow_free(core->work);
 	bow_free(core->full);
+	bow_free(core->claimed);
+	core->claimed = NULL;
 	core->log = NULL;
 	core->work = NULL;
 	core->full = NULL;
@@ -46,7 +75,10 @@ static int alloc_buffers(struct bow_core *core)
 	core->log = bow_alloc(core->bs);
 	core->work = bow_alloc(core->bs);
 	core->full = bow_alloc((size_t)core->bs * BOW_BATCH_LOGS);
-	return core->log && core->work && core->full ? 0 : -ENOMEM;
+	core->claimed = bow_alloc((size_t)(claim_regions(core) / 64 + 1) *
+				  sizeof(u64));
+	return core->log && core->work && core->full && core->claimed ?
+		       0 : -ENOMEM;
 }
 
 /* The header of a new log, without its entry and checksums. */
@@ -70,10 +102,14 @@ static void build_header(struct bow_core *core,
 	h->backup0 = cpu_to_le64(bow_core_sector(core, backup0));
 	h->backup0_csum = cpu_to_le32(bow_crc32(0, block0, core->bs));
 	h->next_log = cpu_to_le64(bow_core_sector(core, core->next_log));
+	h->free_map = cpu_to_le64(bow_core_sector(core, core->free_map.place));
+	h->free_map_blocks = cpu_to_le32(core->free_map.blocks);
+	h->claim_shift = cpu_to_le32(claim_bytes_shift(core));
+	h->flags = cpu_to_le32(BOW_FLAG_FREE_MAP | BOW_FLAG_CLAIMS);
 	if (ext) {
 		const u8 *sb = block0 + BOW_GUARD_OFFSET;
 
-		h->flags = cpu_to_le32(BOW_FLAG_GUARD);
+		h->flags |= cpu_to_le32(BOW_FLAG_GUARD);
 		memcpy(h->fs_uuid, sb + BOW_EXT4_OFF_UUID, sizeof(h->fs_uuid));
 		bow_guard_build(core->work + BOW_GUARD_OFFSET, sb);
 	}
@@ -105,10 +141,11 @@ static void activation_writes(struct bow_core *core, const u8 *block0,
 int bow_core_activate(struct bow_core *core, const struct bow_core_params *p,
 		      const u8 *block0, struct bow_write_list *list)
 {
+	u32 map_blocks = bow_free_map_count(core);
 	u64 backup0;
 	int r;
 
-	if (core->map.free < 3)
+	if (core->map.free < 3 + (u64)map_blocks)
 		return -ENOSPC;
 	r = alloc_buffers(core);
 	if (!r)
@@ -120,6 +157,7 @@ int bow_core_activate(struct bow_core *core, const struct bow_core_params *p,
 	bow_map_alloc(&core->map, 1, &core->live0);
 	bow_map_alloc(&core->map, 1, &backup0);
 	bow_map_alloc(&core->map, 1, &core->next_log);
+	bow_free_map_plan(core, map_blocks);
 
 	memset(&core->n, 0, sizeof(core->n));
 	build_header(core, p, block0, backup0);
@@ -172,3 +210,117 @@ void bow_core_commit(struct bow_core *core, const u8 *final,
 		     bow_core_sector(core, core->live0), list);
 }
 
+
+/* ---- while active ---- */
+
+static bool is_claimed(const struct bow_core *core, u64 region)
+{
+	return core->claimed[region / 64] >> region % 64 & 1;
+}
+
+bool bow_core_unclaimed(const struct bow_core *core, u64 first, u64 count,
+			u64 *region)
+{
+	u64 end = first + count;
+
+	for (*region = first >> core->claim_shift; first < end; ++*region) {
+		u64 stop = (*region + 1) << core->claim_shift;
+
+		if (stop > end)
+			stop = end;
+		/*
+		 * Also when its blocks are TAKEN: the batch that should have
+		 * claimed the region may have failed.
+		 */
+		if (!is_claimed(core, *region) &&
+		    bow_map_any_free(&core->map, first, stop - first))
+			return true;
+		first = stop;
+	}
+	return false;
+}
+
+bool bow_core_write_direct(struct bow_core *core, u64 first, u64 count)
+{
+	u64 region;
+	bool copy;
+
+	if (bow_map_run(&core->map, first, count, &copy) < count || copy ||
+	    bow_core_unclaimed(core, first, count, &region))
+		return false;
+	bow_map_take(&core->map, first, count);
+	return true;
+}
+
+/* ---- taking a checkpoint up again ---- */
+
+int bow_core_resume_begin(struct bow_core *core)
+{
+	int r = alloc_buffers(core);
+
+	if (!r)
+		r = bow_map_arm(&core->map);
+	if (r)
+		free_buffers(core);
+	return r;
+}
+
+void bow_core_resume_claim(struct bow_core *core, u64 first, u64 count)
+{
+	u64 region;
+
+	/* What was free there may be the filesystem's now. */
+	bow_map_take(&core->map, first, count);
+	for (region = first >> core->claim_shift;
+	     region << core->claim_shift < first + count; region++)
+		core->claimed[region / 64] |= 1ull << region % 64;
+}
+
+static bool held_sector(const struct bow_core *core, u64 sector, u64 *block)
+{
+	u32 per = core->bs >> BOW_SECTOR_SHIFT;
+
+	*block = sector / per;
+	return sector % per == 0 && *block < core->map.blocks &&
+	       bow_map_state(&core->map, *block) == BOW_HELD;
+}
+
+/* Is this a whole log block, as this device and this version have them? */
+static bool is_our_log(const struct bow_core *core,
+		       const struct bow_header_disk *h)
+{
+	u32 header_size = le16_to_cpu(h->header_size);
+	bool guard = le32_to_cpu(h->flags) & BOW_FLAG_GUARD;
+	u32 count = le32_to_cpu(h->count);
+
+	return le32_to_cpu(h->magic) == BOW_MAGIC_LOG &&
+	       le16_to_cpu(h->header_version) == BOW_VERSION_1_1 &&
+	       le32_to_cpu(h->header_csum) == bow_header_csum(h) &&
+	       le32_to_cpu(h->block_size) == core->bs &&
+	       le64_to_cpu(h->device_sectors) == core->device_sectors &&
+	       le32_to_cpu(h->claim_shift) == claim_bytes_shift(core) &&
+	       header_size >= BOW_HEADER_SIZE && count >= 1 &&
+	       count <= bow_max_entries(core->bs, header_size, guard) &&
+	       le32_to_cpu(h->entries_csum) ==
+		       bow_entries_csum(h, header_size, count);
+}
+
+int bow_core_resume_end(struct bow_core *core, const u8 *block0)
+{
+	const struct bow_header_disk *h = (const struct bow_header_disk *)block0;
+	u64 live0, next_log;
+
+	if (!is_our_log(core, h) ||
+	    !held_sector(core, le64_to_cpu(h->sector0), &live0) ||
+	    !held_sector(core, le64_to_cpu(h->next_log), &next_log))
+		return -EINVAL;
+	core->live0 = live0;
+	core->next_log = next_log;
+	core->max_entries =
+		bow_max_entries(core->bs, le16_to_cpu(h->header_size),
+				le32_to_cpu(h->flags) & BOW_FLAG_GUARD);
+	memcpy(core->log, block0, core->bs);
+	memcpy(core->work, block0, core->bs);
+	memset(&core->n, 0, sizeof(core->n));
+	return 0;
+}

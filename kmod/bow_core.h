@@ -31,8 +31,14 @@
 /* Limits of a batch: blocks copied, and copies (each becomes an entry). */
 #define BOW_BATCH_BLOCKS	256u
 #define BOW_BATCH_COPIES	256u
+/* Regions claimed by a batch; each becomes an entry too. */
+#define BOW_BATCH_CLAIMS	64u
 /* Log blocks that a batch may fill: (512 - 256) / 24 entries each at least. */
-#define BOW_BATCH_LOGS		(BOW_BATCH_COPIES / 9 + 2)
+#define BOW_BATCH_LOGS		((BOW_BATCH_COPIES + BOW_BATCH_CLAIMS) / 9 + 2)
+
+/* Claimed regions: 1 MiB, larger where there would be more than so many. */
+#define BOW_CLAIM_SHIFT_MIN	20u
+#define BOW_CLAIM_REGIONS	4096u
 
 struct bow_copy {
 	u64 src;
@@ -46,11 +52,13 @@ struct bow_copy {
 struct bow_batch {
 	u32 copies;
 	u32 blocks;		/* sum of the copies' */
+	u32 claims;
 	u32 logs;		/* places taken for log blocks to come */
 	bool moves_live0;
 	bool moves_next_log;	/* the reserved place is being overwritten */
 	u64 new_live0;
 	u64 old_next_log;
+	u64 claim[BOW_BATCH_CLAIMS];	/* numbers of regions */
 	u64 log_place[BOW_BATCH_LOGS];
 	struct bow_copy copy[BOW_BATCH_COPIES];
 };
@@ -71,7 +79,15 @@ struct bow_counters {
 	u64 moved;		/* copies of backups, blocks */
 	u64 batches;
 	u64 log_writes;
-	u64 returned;		/* blocks that discards gave back */
+	u64 claims;
+};
+
+/* What bow_freemap.c knows while the map is being written. */
+struct bow_free_map_plan {
+	u32 blocks;		/* of the map */
+	u32 index;		/* of the next block to be built */
+	u64 place;		/* where that block goes */
+	u64 region;		/* of the device, that it describes or below */
 };
 
 struct bow_core {
@@ -83,6 +99,9 @@ struct bow_core {
 
 	u64 live0;		/* where block 0 lives while active */
 	u64 next_log;		/* where this log block will be copied */
+	u32 claim_shift;	/* log2 of the blocks of a claimed region */
+	u64 *claimed;		/* a bit a region */
+	struct bow_free_map_plan free_map;
 	u8 *log;		/* block 0 as it is on the disk */
 	u8 *work;		/* block 0 as it will be */
 	u8 *full;		/* BOW_BATCH_LOGS log blocks that filled up */
@@ -103,7 +122,9 @@ void bow_core_exit(struct bow_core *core);
  * @block0: the contents of block 0 (bs bytes), kept until the list is done
  * @list:   filled in; the writes, to be done in order
  *
- * 0; -ENOSPC: fewer than three free blocks; -ENOMEM.  On error nothing has
+ * The free map is to be written first: bow_freemap.h.
+ *
+ * 0; -ENOSPC: too few free blocks for what a log needs; -ENOMEM.  On error nothing has
  * changed.  The first two writes of the list go to free blocks; when one of
  * them fails, bow_core_reset() is all that is needed.  When a later one fails,
  * bow_core_deactivate() builds the writes that give block 0 back.
@@ -126,6 +147,30 @@ void bow_core_commit(struct bow_core *core, const u8 *final,
 /* Forget the checkpoint and all free blocks. */
 void bow_core_reset(struct bow_core *core);
 
+/*
+ * bow_core_resume_begin - take up a checkpoint: the free set is complete
+ * bow_core_resume_end - the map is complete; @block0: the log block on the disk
+ *
+ * Between the two, bow_map_resume_*() and bow_core_resume_claim() say what has
+ * become of the blocks.  0, -ENOMEM, or -EINVAL: this is not a whole log block
+ * of this device, or it does not agree with the map.
+ */
+int bow_core_resume_begin(struct bow_core *core);
+void bow_core_resume_claim(struct bow_core *core, u64 first, u64 count);
+int bow_core_resume_end(struct bow_core *core, const u8 *block0);
+
+/*
+ * bow_core_write_direct - may a write to [first, first + count) go at once?
+ *
+ * True: it must, for its blocks are the filesystem's from now on.  False: the
+ * range needs a batch.
+ */
+bool bow_core_write_direct(struct bow_core *core, u64 first, u64 count);
+
+/* The first region of the range that must be claimed before it is written. */
+bool bow_core_unclaimed(const struct bow_core *core, u64 first, u64 count,
+			u64 *region);
+
 void bow_batch_begin(struct bow_batch *batch);
 
 /*
@@ -147,7 +192,7 @@ static inline u32 bow_copy_seed(const struct bow_copy *copy)
 /* A batch with nothing to publish: its writes may go at once. */
 static inline bool bow_batch_empty(const struct bow_batch *batch)
 {
-	return !batch->copies && !batch->moves_next_log;
+	return !batch->copies && !batch->claims && !batch->moves_next_log;
 }
 
 void bow_batch_seal(struct bow_core *core, struct bow_batch *batch,

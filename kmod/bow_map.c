@@ -193,6 +193,93 @@ void bow_map_disarm(struct bow_map *map)
 	map->armed = false;
 }
 
+u64 bow_map_free_word(const struct bow_map *map, u64 word)
+{
+	return get(map->leaf[word / BOW_LEAF_WORDS].was_free,
+		   (u32)(word % BOW_LEAF_WORDS));
+}
+
+bool bow_map_any_free(const struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+
+		if (get(s.leaf->was_free, s.word) & s.mask)
+			return true;
+		first += s.count;
+		count -= s.count;
+	}
+	return false;
+}
+
+/* Between the two calls these blocks look like RETURNING ones; there are none. */
+void bow_map_reserve(struct bow_map *map, u64 first, u64 count)
+{
+	map->held -= count;
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+
+		s.leaf->pool[s.word] |= s.mask;
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+u64 bow_map_reserved(const struct bow_map *map, u64 word)
+{
+	const struct bow_leaf *leaf = &map->leaf[word / BOW_LEAF_WORDS];
+	u32 i = (u32)(word % BOW_LEAF_WORDS);
+
+	return get(leaf->was_free, i) & get(leaf->copy, i) &
+	       get(leaf->pool, i);
+}
+
+void bow_map_end_reserve(struct bow_map *map)
+{
+	u64 word;
+
+	for (word = 0; word < map->leaves * BOW_LEAF_WORDS; word++) {
+		struct bow_leaf *leaf = &map->leaf[word / BOW_LEAF_WORDS];
+		u64 bits = bow_map_reserved(map, word);
+
+		if (bits) {
+			leaf->was_free[word % BOW_LEAF_WORDS] &= ~bits;
+			leaf->pool[word % BOW_LEAF_WORDS] &= ~bits;
+		}
+	}
+}
+
+void bow_map_resume_held(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+		u64 held = s.mask & get(s.leaf->was_free, s.word) &
+			   ~s.leaf->copy[s.word];
+
+		if (held) {
+			sub_free(map, s.leaf,
+				 bow_weight(held & s.leaf->pool[s.word]));
+			map->held += bow_weight(held);
+			s.leaf->pool[s.word] &= ~held;
+			s.leaf->copy[s.word] |= held;
+		}
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+void bow_map_resume_changed(struct bow_map *map, u64 first, u64 count)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+
+		s.leaf->copy[s.word] &=
+			~(s.mask & ~get(s.leaf->was_free, s.word));
+		first += s.count;
+		count -= s.count;
+	}
+}
+
 enum bow_block_state bow_map_state(const struct bow_map *map, u64 block)
 {
 	struct bow_span s = span_at(map, block, 1);

@@ -86,6 +86,28 @@ void bow_map_remove_free(struct bow_map *map, u64 first, u64 count);
 int bow_map_arm(struct bow_map *map);
 void bow_map_disarm(struct bow_map *map);
 
+/* Which of the blocks 64 * @word .. 64 * @word + 63 were free. */
+u64 bow_map_free_word(const struct bow_map *map, u64 word);
+/* Was any block of the range free? */
+bool bow_map_any_free(const struct bow_map *map, u64 first, u64 count);
+
+/*
+ * HELD blocks for the free map on the disk.  They become USED when the map has
+ * been built, and it calls them so: like any block in use they are backed up
+ * when the filesystem overwrites them, and never come back into the pool.
+ * bow_map_reserved(): the word of bits that are so between the two.
+ */
+void bow_map_reserve(struct bow_map *map, u64 first, u64 count);
+u64 bow_map_reserved(const struct bow_map *map, u64 word);
+void bow_map_end_reserve(struct bow_map *map);
+
+/*
+ * An armed map of a checkpoint that is taken up again: free blocks that hold
+ * something of ours, and used ones that are backed up.
+ */
+void bow_map_resume_held(struct bow_map *map, u64 first, u64 count);
+void bow_map_resume_changed(struct bow_map *map, u64 first, u64 count);
+
 /* The rest is for an armed map. */
 enum bow_block_state bow_map_state(const struct bow_map *map, u64 block);
 

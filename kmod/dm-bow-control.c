@@ -50,12 +50,21 @@ static int fill_spare(struct bow *bow)
 	return 0;
 }
 
-static int free_range(struct bow *bow, const struct bow_range *range)
+/* Blocks of a range: whole ones for what is free, touched ones otherwise. */
+static void range_blocks(const struct bow *bow, const struct bow_range *range,
+			 enum bow_range_kind kind, u64 *first, u64 *end)
 {
 	u32 round = (1u << bow->block_shift) - 1;
-	u64 first = (range->start + round) >> bow->block_shift;
-	u64 end = min((range->start + range->length) >> bow->block_shift,
-		      bow_blocks(bow));
+	bool inwards = kind == BOW_RANGE_FREE;
+
+	*first = (range->start + (inwards ? round : 0)) >> bow->block_shift;
+	*end = (range->start + range->length + (inwards ? 0 : round)) >>
+	       bow->block_shift;
+	*end = min(*end, bow_blocks(bow));
+}
+
+static int free_blocks(struct bow *bow, u64 first, u64 end)
+{
 	int r = 0;
 
 	while (first < end && !r) {
@@ -74,23 +83,63 @@ static int free_range(struct bow *bow, const struct bow_range *range)
 	return r;
 }
 
-static int do_add_free(struct bow *bow, struct bow_request *rq)
+/* No lock: in this state nobody but the worker uses the map. */
+static void resume_blocks(struct bow *bow, enum bow_range_kind kind, u64 first,
+			  u64 count)
 {
-	unsigned int i;
-	int r = 0;
+	switch (kind) {
+	case BOW_RANGE_HELD:
+		bow_map_resume_held(&bow->core.map, first, count);
+		break;
+	case BOW_RANGE_TAKEN:
+		bow_map_take(&bow->core.map, first, count);
+		break;
+	case BOW_RANGE_CHANGED:
+		bow_map_resume_changed(&bow->core.map, first, count);
+		break;
+	default:
+		bow_core_resume_claim(&bow->core, first, count);
+	}
+}
 
-	if (bow->state != BOW_TRIM)
+/* May ranges of this kind be added now? */
+static int check_kind(struct bow *bow, enum bow_range_kind kind)
+{
+	if (kind == BOW_RANGE_FREE)
+		return bow->state == BOW_TRIM ||
+		       (bow->state == BOW_RESUME && !bow->core.map.armed) ?
+			       0 : -EBUSY;
+	if (bow->state != BOW_RESUME)
 		return -EBUSY;
-	for (i = 0; i < rq->count && !r; i++)
-		r = free_range(bow, &rq->ranges[i]);
+	/* The free set is complete when the first of the others comes. */
+	return bow->core.map.armed ? 0 : bow_core_resume_begin(&bow->core);
+}
+
+static int do_add_ranges(struct bow *bow, struct bow_request *rq)
+{
+	unsigned int noio = memalloc_noio_save();
+	unsigned int i;
+	int r = check_kind(bow, rq->kind);
+
+	for (i = 0; i < rq->count && !r; i++) {
+		u64 first, end;
+
+		range_blocks(bow, &rq->ranges[i], rq->kind, &first, &end);
+		if (rq->kind == BOW_RANGE_FREE)
+			r = free_blocks(bow, first, end);
+		else if (first < end)
+			resume_blocks(bow, rq->kind, first, end - first);
+	}
+	memalloc_noio_restore(noio);
 	return r;
 }
 
-int bow_add_free(struct bow *bow, const struct bow_range *ranges,
-		 unsigned int count)
+int bow_add_ranges(struct bow *bow, enum bow_range_kind kind,
+		   const struct bow_range *ranges, unsigned int count)
 {
 	struct bow_request rq = {
-		.run = do_add_free,
+		.run = do_add_ranges,
+		.kind = kind,
 		.ranges = ranges,
 		.count = count,
 	};
@@ -183,6 +232,31 @@ static void undo_activation(struct bow *bow, unsigned int done)
 	bow_core_reset(&bow->core);
 }
 
+static int write_free_map(struct bow *bow)
+{
+	struct bow_write w;
+	unsigned int done;
+	int r = 0;
+
+	while (!r && bow_free_map_next(&bow->core, &w))
+		r = bow_run_writes(bow, &w, 1, &done);
+	return r;
+}
+
+/* The log is on the disk, and the core knows it. */
+static void enter_checkpoint(struct bow *bow)
+{
+	const struct bow_header_disk *h = bow_core_header(&bow->core);
+
+	spin_lock(&bow->lock);
+	memcpy(bow->id, h->checkpoint_id, sizeof(bow->id));
+	bow->created = le64_to_cpu(h->created);
+	bow->full = false;
+	bow->errors = 0;
+	spin_unlock(&bow->lock);
+	set_state(bow, BOW_CHECKPOINT);
+}
+
 /* Nothing is in flight, and nothing can start. */
 static int activate(struct bow *bow)
 {
@@ -199,18 +273,17 @@ static int activate(struct bow *bow)
 	r = bow_core_activate(&bow->core, &p, bow->block0, &list);
 	if (r)
 		return r;
+	r = write_free_map(bow);
+	if (r) {
+		bow_core_reset(&bow->core);
+		return r;
+	}
 	r = bow_run_writes(bow, list.w, list.count, &done);
 	if (r) {
 		undo_activation(bow, done);
 		return r;
 	}
-	spin_lock(&bow->lock);
-	memcpy(bow->id, p.id, sizeof(bow->id));
-	bow->created = p.created;
-	bow->full = false;
-	bow->errors = 0;
-	spin_unlock(&bow->lock);
-	set_state(bow, BOW_CHECKPOINT);
+	enter_checkpoint(bow);
 	return 0;
 }
 
@@ -246,6 +319,42 @@ out_restore:
 int bow_checkpoint(struct bow *bow)
 {
 	struct bow_request rq = { .run = do_checkpoint };
+
+	return run_request(bow, &rq);
+}
+
+/* ---- taking a checkpoint up after a reboot ---- */
+
+/*
+ * Our caller has read and checked the log, and has told what has become of the
+ * blocks.  Block 0 is read once more, only to go on where it ends.
+ */
+static int do_resume(struct bow *bow, struct bow_request *rq)
+{
+	unsigned int noio;
+	int r;
+
+	if (bow->state != BOW_RESUME || !bow->core.map.armed)
+		return -EBUSY;
+	noio = memalloc_noio_save();
+	r = alloc_buffers(bow);
+	memalloc_noio_restore(noio);
+	if (r)
+		return r;
+	r = bow_io(bow, REQ_OP_READ | REQ_SYNC, 0, bow->block0, bow->bs);
+	if (!r)
+		r = bow_core_resume_end(&bow->core, bow->block0);
+	if (r) {
+		bow_free_buffers(bow);
+		return r;
+	}
+	enter_checkpoint(bow);
+	return 0;
+}
+
+int bow_resume_checkpoint(struct bow *bow)
+{
+	struct bow_request rq = { .run = do_resume };
 
 	return run_request(bow, &rq);
 }

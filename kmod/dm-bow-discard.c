@@ -73,17 +73,27 @@ static u64 return_end(struct bow_map *map, u64 first, u64 count)
 
 void bow_discard(struct bow *bow, struct bio *bio)
 {
-	if (!for_discarded(bow, bio, bow_map_return_begin)) {
-		bow_end_bio(bio, BLK_STS_OK);
-		return;
-	}
 	bio_list_add(&bow->returning_next, bio);
 }
 
+/*
+ * Mark what the waiting discards give back, then begin a new generation of
+ * writes: the old one has all that may still go to these blocks.  Only now,
+ * when no older discard waits: a block must be marked for one of them alone,
+ * or the older would end while a write that came between is in flight.
+ */
 static void start_returning(struct bow *bow)
 {
-	bow->returning = bow->returning_next;
-	bio_list_init(&bow->returning_next);
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(&bow->returning_next))) {
+		if (for_discarded(bow, bio, bow_map_return_begin))
+			bio_list_add(&bow->returning, bio);
+		else
+			bow_end_bio(bio, BLK_STS_OK);
+	}
+	if (bio_list_empty(&bow->returning))
+		return;
 	spin_lock(&bow->lock);
 	WRITE_ONCE(bow->generation, bow->generation ^ 1);
 	spin_unlock(&bow->lock);
@@ -103,14 +113,14 @@ static void end_returning(struct bow *bow)
 
 void bow_handle_returning(struct bow *bow)
 {
-	while (!bio_list_empty(&bow->returning) ||
-	       !bio_list_empty(&bow->returning_next)) {
+	do {
 		if (bio_list_empty(&bow->returning))
 			start_returning(bow);
-		if (atomic_read(&bow->writers[bow->generation ^ 1]))
+		if (bio_list_empty(&bow->returning) ||
+		    atomic_read(&bow->writers[bow->generation ^ 1]))
 			return;
 		end_returning(bow);
-	}
+	} while (!bio_list_empty(&bow->returning_next));
 }
 
 void bow_finish_discards(struct bow *bow)

@@ -223,6 +223,8 @@ static bool handle_bios(struct bow *bow)
 	struct bio *bio;
 	bool any = false;
 
+	if (bow->state == BOW_RESUME)
+		return false;
 	bio_list_init(&writes);
 	bow_batch_begin(&bow->batch);
 	while ((bio = next_bio(bow))) {

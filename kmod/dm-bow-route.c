@@ -35,7 +35,9 @@ void bow_track_writer(struct bow *bow, struct bow_bio *bb)
 {
 	lockdep_assert_held(&bow->lock);
 	bb->generation = bow->generation;
-	bb->track |= BOW_TRACK_WRITER;
+	bb->track |= BOW_TRACK_WRITER | BOW_TRACK_PASSING;
+	/* It may outlive this checkpoint; the next one must wait for it. */
+	percpu_ref_get(&bow->passing);
 	atomic_inc(&bow->writers[bb->generation]);
 }
 
@@ -50,6 +52,19 @@ static void queue_bio(struct bow *bow, struct bio *bio)
 	bio_list_add(&bow->pending, bio);
 	spin_unlock(&bow->lock);
 	bow_kick(bow);
+}
+
+void bow_fail_pending(struct bow *bow)
+{
+	struct bio_list list;
+	struct bio *bio;
+
+	spin_lock(&bow->lock);
+	list = bow->pending;
+	bio_list_init(&bow->pending);
+	spin_unlock(&bow->lock);
+	while ((bio = bio_list_pop(&list)))
+		bow_end_bio(bio, BLK_STS_IOERR);
 }
 
 void bow_wait_block0(struct bow *bow)
@@ -80,7 +95,8 @@ bool bow_route_passing(struct bow *bow, struct bio *bio, int *r)
 	if (!percpu_ref_tryget_live(&bow->passing))
 		return false;
 	/* With the reference held a checkpoint cannot begin. */
-	if (READ_ONCE(bow->state) == BOW_CHECKPOINT) {
+	if (READ_ONCE(bow->state) == BOW_CHECKPOINT ||
+	    READ_ONCE(bow->state) == BOW_RESUME) {
 		percpu_ref_put(&bow->passing);
 		return false;
 	}
@@ -106,14 +122,10 @@ bool bow_route_passing(struct bow *bow, struct bio *bio, int *r)
 /* State 1, a write outside block 0: may it go at once? */
 static bool write_is_free(struct bow *bow, struct bio *bio)
 {
-	u64 first = bow_bio_first(bow, bio);
-	u64 count = bow_bio_count(bow, bio);
-	bool copy;
-
 	lockdep_assert_held(&bow->lock);
-	if (bow_map_run(&bow->core.map, first, count, &copy) < count || copy)
+	if (!bow_core_write_direct(&bow->core, bow_bio_first(bow, bio),
+				   bow_bio_count(bow, bio)))
 		return false;
-	bow_map_take(&bow->core.map, first, count);
 	bow_track_writer(bow, bow_bio(bio));
 	return true;
 }

@@ -37,7 +37,9 @@ static int bow_end_io(struct dm_target *ti, struct bio *bio,
 
 /* ---- status ---- */
 
-static const char *const state_names[] = { "trim", "checkpoint", "committed" };
+static const char *const state_names[] = {
+	"trim", "checkpoint", "committed", "resume",
+};
 
 static const char *health(const struct bow *bow)
 {
@@ -48,7 +50,7 @@ static const char *health(const struct bow *bow)
 
 /*
  * INFO: STATE HEALTH BLOCK_SIZE FREE_SECTORS KEY:VALUE...
- *   STATE   trim | checkpoint | committed
+ *   STATE   trim | checkpoint | committed | resume (I/O waits)
  *   HEALTH  ok | full (a write was refused for lack of space) |
  *           failed (the log cannot be written any more)
  */
@@ -65,8 +67,9 @@ static unsigned int emit_info(struct bow *bow, char *result,
 		DMEMIT(" id:%16phN created:%llu log_blocks:%u", bow->id,
 		       bow->created,
 		       le32_to_cpu(bow_core_header(&bow->core)->sequence) + 1);
-	DMEMIT(" held_sectors:%llu entries:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu log_writes:%llu errors:%llu",
-	       bow_sector(bow, bow->core.map.held), n->entries, n->copies,
+	DMEMIT(" held_sectors:%llu entries:%llu claims:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu log_writes:%llu errors:%llu",
+	       bow_sector(bow, bow->core.map.held), n->entries, n->claims,
+	       n->copies,
 	       bow_sector(bow, n->copied_blocks), bow_sector(bow, n->moved),
 	       n->batches, n->log_writes, bow->errors);
 	spin_unlock(&bow->lock);
@@ -124,7 +127,7 @@ static int parse_on_full(struct bow *bow, const char *value)
 static int parse_options(struct bow *bow, struct dm_arg_set *as)
 {
 	static const struct dm_arg args[] = {
-		{ 0, 2, "Invalid number of options" },
+		{ 0, 3, "Invalid number of options" },
 	};
 	unsigned int argc;
 	int r;
@@ -139,6 +142,8 @@ static int parse_options(struct bow *bow, struct dm_arg_set *as)
 			r = parse_block_size(bow, arg + 11);
 		} else if (!strncmp(arg, "on_full:", 8)) {
 			r = parse_on_full(bow, arg + 8);
+		} else if (!strcmp(arg, "resume")) {
+			bow->state = BOW_RESUME;
 		} else {
 			bow->ti->error = "Unknown option";
 			r = -EINVAL;
@@ -176,9 +181,10 @@ static int check_device(struct bow *bow)
 
 /*
  * A log in block 0 means that a checkpoint has not been decided: passing I/O
- * to such a device would destroy it.  0, -EBUSY (*error set) or an I/O error.
+ * to such a device would destroy it, and nothing else can be resumed.  0,
+ * -EBUSY or -EINVAL (*error set), or an I/O error.
  */
-static int refuse_log(struct bow *bow, char **error)
+static int check_log(struct bow *bow, char **error)
 {
 	u8 *block0 = kzalloc(bow->bs, GFP_NOIO);
 	u32 magic;
@@ -192,6 +198,12 @@ static int refuse_log(struct bow *bow, char **error)
 	if (r) {
 		*error = "Block 0 cannot be read";
 		return r;
+	}
+	if (bow->state == BOW_RESUME) {
+		if (magic == BOW_MAGIC_LOG)
+			return 0;
+		*error = "The device holds no checkpoint to resume";
+		return -EINVAL;
 	}
 	if (magic == BOW_MAGIC_LOG || magic == BOW_MAGIC_RESTORING ||
 	    magic == BOW_MAGIC_FINISHING) {
@@ -216,6 +228,8 @@ static void bow_set_features(struct dm_target *ti)
  *   device             what holds the filesystem
  *   block_size:<bytes> block size of the log, default 4096
  *   on_full:error      writes that need a backup fail when no block is free
+ *   resume             take up the checkpoint that is on the device: I/O waits
+ *                      until messages have said what has become of the blocks
  */
 static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
@@ -258,7 +272,7 @@ static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "Cannot allocate the block map";
 		goto out_engine;
 	}
-	r = refuse_log(bow, &ti->error);
+	r = check_log(bow, &ti->error);
 	if (r)
 		goto out_core;
 	bow_set_features(ti);
@@ -290,6 +304,15 @@ static void bow_dtr(struct dm_target *ti)
 
 /* ---- suspend, resume ---- */
 
+static void bow_presuspend(struct dm_target *ti)
+{
+	struct bow *bow = ti->private;
+
+	/* Device-mapper will wait for these; nobody will resume them now. */
+	if (READ_ONCE(bow->state) == BOW_RESUME)
+		bow_fail_pending(bow);
+}
+
 static void bow_postsuspend(struct dm_target *ti)
 {
 	struct bow *bow = ti->private;
@@ -309,7 +332,7 @@ static int bow_preresume(struct dm_target *ti)
 	int r;
 
 	if (!bow->checked) {
-		r = refuse_log(bow, &error);
+		r = check_log(bow, &error);
 		if (r) {
 			DMERR("%s: %s", bow->dev->name, error);
 			return r;
@@ -356,8 +379,17 @@ static void bow_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 /* ---- messages ---- */
 
-/* free START LENGTH [START LENGTH]... (sectors) */
-static int message_free(struct bow *bow, unsigned int argc, char **argv)
+static const char *const range_verbs[] = {
+	[BOW_RANGE_FREE] = "free",
+	[BOW_RANGE_HELD] = "held",
+	[BOW_RANGE_TAKEN] = "taken",
+	[BOW_RANGE_CHANGED] = "changed",
+	[BOW_RANGE_CLAIMED] = "claimed",
+};
+
+/* KIND START LENGTH [START LENGTH]... (sectors) */
+static int message_ranges(struct bow *bow, enum bow_range_kind kind,
+			  unsigned int argc, char **argv)
 {
 	unsigned int count = (argc - 1) / 2, i;
 	struct bow_range *ranges;
@@ -375,7 +407,7 @@ static int message_free(struct bow *bow, unsigned int argc, char **argv)
 			r = -EINVAL;
 	}
 	if (!r)
-		r = bow_add_free(bow, ranges, count);
+		r = bow_add_ranges(bow, kind, ranges, count);
 	kvfree(ranges);
 	return r;
 }
@@ -384,9 +416,10 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 		       char *result, unsigned int maxlen)
 {
 	struct bow *bow = ti->private;
+	int kind = match_string(range_verbs, ARRAY_SIZE(range_verbs), argv[0]);
 
-	if (!strcasecmp(argv[0], "free"))
-		return message_free(bow, argc, argv);
+	if (kind >= 0)
+		return message_ranges(bow, kind, argc, argv);
 	if (argc != 1)
 		return -EINVAL;
 	if (!strcasecmp(argv[0], "clear"))
@@ -395,6 +428,8 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return bow_checkpoint(bow);
 	if (!strcasecmp(argv[0], "commit"))
 		return bow_commit(bow);
+	if (!strcasecmp(argv[0], "resume"))
+		return bow_resume_checkpoint(bow);
 	if (!strcasecmp(argv[0], "restart"))
 		return bow_restart(bow);
 	return -EINVAL;
@@ -411,6 +446,7 @@ static struct target_type bow_target = {
 	.end_io = bow_end_io,
 	.status = bow_status,
 	.message = bow_message,
+	.presuspend = bow_presuspend,
 	.postsuspend = bow_postsuspend,
 	.preresume = bow_preresume,
 	.prepare_ioctl = bow_prepare_ioctl,

@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "bow_core.h"
+#include "bow_freemap.h"
 
 #define DM_MSG_PREFIX "bow"
 
@@ -36,6 +37,7 @@ enum bow_state {
 	BOW_TRIM = 0,		/* collects free ranges; I/O passes */
 	BOW_CHECKPOINT = 1,	/* backs up before it overwrites */
 	BOW_COMMITTED = 2,	/* I/O passes */
+	BOW_RESUME = 3,		/* a checkpoint is being taken up; I/O waits */
 };
 
 struct bow {
@@ -147,14 +149,25 @@ static inline bool bow_in_block0(const struct bow *bow, const struct bio *bio)
 	       bio->bi_iter.bi_sector < (1u << bow->block_shift);
 }
 
+/* What a message says about ranges of sectors. */
+enum bow_range_kind {
+	BOW_RANGE_FREE,		/* was free at the checkpoint, is free now */
+	/* The others only while a checkpoint is being taken up. */
+	BOW_RANGE_HELD,		/* holds a backup or another thing of ours */
+	BOW_RANGE_TAKEN,	/* was free, is the filesystem's now */
+	BOW_RANGE_CHANGED,	/* was in use, is backed up */
+	BOW_RANGE_CLAIMED,	/* regions that the filesystem has claimed */
+};
+
 /* A change of state or of the free set; the worker runs it. */
 struct bow_request {
 	struct list_head list;
 	struct completion done;
 	int (*run)(struct bow *bow, struct bow_request *rq);
 	int result;			/* 0 or -errno */
-	const struct bow_range *ranges;	/* of bow_add_free() */
+	const struct bow_range *ranges;	/* of bow_add_ranges() */
 	unsigned int count;
+	enum bow_range_kind kind;
 };
 
 struct bow_range {
@@ -180,6 +193,8 @@ void bow_untrack(struct bow *bow, struct bow_bio *bb);
 /* Wait until no bio to the live copy of block 0 is in flight. */
 void bow_wait_block0(struct bow *bow);
 void bow_kick(struct bow *bow);
+/* Fail what waits for a checkpoint to be taken up: that will not happen. */
+void bow_fail_pending(struct bow *bow);
 
 /* dm-bow-discard.c */
 /* State 0: a write ends that its blocks are free, a discard begins it. */
@@ -203,8 +218,9 @@ int bow_checkpoint(struct bow *bow);
 int bow_commit(struct bow *bow);
 int bow_restart(struct bow *bow);
 int bow_clear_free(struct bow *bow);
-int bow_add_free(struct bow *bow, const struct bow_range *ranges,
-		 unsigned int count);
+int bow_add_ranges(struct bow *bow, enum bow_range_kind kind,
+		   const struct bow_range *ranges, unsigned int count);
+int bow_resume_checkpoint(struct bow *bow);
 int bow_set_state(struct bow *bow, unsigned int state);
 void bow_free_buffers(struct bow *bow);
 

@@ -74,6 +74,16 @@ static void undo_activation(struct sim *sim)
 	bow_core_reset(&e->core);
 }
 
+static int write_free_map(struct sim *sim)
+{
+	struct bow_write w;
+	int r = 0;
+
+	while (!r && bow_free_map_next(&sim->engine.core, &w))
+		r = engine_run_writes(sim, &w, 1);
+	return r;
+}
+
 /* Nothing is in flight, and nothing can start. */
 static int activate(struct sim *sim)
 {
@@ -99,8 +109,10 @@ static int activate(struct sim *sim)
 		return r;
 	model_checkpoint(sim);
 	sim->model.phase = PHASE_ACTIVATING;
-	/* Two copies in free blocks, then block 0. */
-	r = engine_run_writes(sim, list.w, 2);
+	/* The free map and two copies in free blocks, then block 0. */
+	r = write_free_map(sim);
+	if (!r)
+		r = engine_run_writes(sim, list.w, 2);
 	if (r) {
 		sim->model.phase = PHASE_NONE;
 		bow_core_reset(&e->core);

@@ -154,14 +154,9 @@ bool engine_route_passing(struct sim *sim, struct op *op)
 
 static bool write_is_free(struct sim *sim, struct op *op)
 {
-	struct bow_map *map = &sim->engine.core.map;
-	u64 first = op_first(sim, op);
-	u64 count = op_count(sim, op);
-	bool copy;
-
-	if (bow_map_run(map, first, count, &copy) < count || copy)
+	if (!bow_core_write_direct(&sim->engine.core, op_first(sim, op),
+				   op_count(sim, op)))
 		return false;
-	bow_map_take(map, first, count);
 	engine_track_writer(sim, op);
 	engine_send(sim, op, op->sector);
 	return true;

@@ -24,6 +24,7 @@
 
 #include "bow.h"
 #include "bow_core.h"
+#include "bow_freemap.h"
 
 /* ---- random numbers: the same on every machine ---- */
 
