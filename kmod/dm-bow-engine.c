@@ -21,6 +21,8 @@ static void count_error(struct bow *bow, bool full)
 
 static void send_write(struct bow *bow, struct bio *bio)
 {
+	/* Only the worker kills the reference, and never in state 1. */
+	percpu_ref_get(&bow->passing);
 	spin_lock(&bow->lock);
 	bow_track_writer(bow, bow_bio(bio));
 	spin_unlock(&bow->lock);

@@ -36,8 +36,6 @@ void bow_track_writer(struct bow *bow, struct bow_bio *bb)
 	lockdep_assert_held(&bow->lock);
 	bb->generation = bow->generation;
 	bb->track |= BOW_TRACK_WRITER | BOW_TRACK_PASSING;
-	/* It may outlive this checkpoint; the next one must wait for it. */
-	percpu_ref_get(&bow->passing);
 	atomic_inc(&bow->writers[bb->generation]);
 }
 
@@ -123,9 +121,17 @@ bool bow_route_passing(struct bow *bow, struct bio *bio, int *r)
 static bool write_is_free(struct bow *bow, struct bio *bio)
 {
 	lockdep_assert_held(&bow->lock);
-	if (!bow_core_write_direct(&bow->core, bow_bio_first(bow, bio),
-				   bow_bio_count(bow, bio)))
+	/*
+	 * It may outlive this checkpoint, and the next one must wait for it.
+	 * While the state has just changed there is no reference to be had.
+	 */
+	if (!percpu_ref_tryget_live(&bow->passing))
 		return false;
+	if (!bow_core_write_direct(&bow->core, bow_bio_first(bow, bio),
+				   bow_bio_count(bow, bio))) {
+		percpu_ref_put(&bow->passing);
+		return false;
+	}
 	bow_track_writer(bow, bow_bio(bio));
 	return true;
 }

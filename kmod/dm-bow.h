@@ -186,7 +186,7 @@ static inline void bow_end_bio(struct bio *bio, blk_status_t status)
 int bow_route(struct bow *bow, struct bio *bio);
 /* In states 0 and 2.  False: the state is changing or has changed. */
 bool bow_route_passing(struct bow *bow, struct bio *bio, int *r);
-/* Count a write to the device, under the lock. */
+/* Count a write to the device, under the lock, with a reference of passing. */
 void bow_track_writer(struct bow *bow, struct bow_bio *bb);
 /* Undo what was counted; called when a bio completes. */
 void bow_untrack(struct bow *bow, struct bow_bio *bb);
