@@ -83,6 +83,9 @@ int bow_log_open(struct bow_dev *dev, struct bow_log *log, struct bow_error *e)
 	log->sectors = dev->size >> BOW_SECTOR_SHIFT;
 	if (log->sectors == 0)
 		return 0;
+	/* What lies beyond is not in reach of a log. */
+	if (log->sectors > BOW_WHERE_SECTORS)
+		log->sectors = BOW_WHERE_SECTORS;
 	if (dev->size < room)
 		room = (u32)(log->sectors << BOW_SECTOR_SHIFT);
 	r = alloc_log(log, e);

@@ -13,6 +13,12 @@
 
 struct bow_where;
 
+/*
+ * Sectors are below this: 128 PiB.  A longer run is kept as several.
+ */
+#define BOW_WHERE_SECTORS (1ull << 48)
+#define BOW_WHERE_RUN_MAX 0xffffffffull
+
 /* The contents of [start, start + sectors) are at `place`. */
 struct bow_extent {
 	u64 start;
