@@ -103,7 +103,8 @@ struct bow_header_v1_disk {
  *     146     2  boots              boots that have tried it
  *     148     4  rollback_reason    BOW_REASON_*, with the flag ROLLBACK
  *     152     8  rollback_time      seconds since 1970, with the flag ROLLBACK
- *     160    96  reserved           zeros
+ *     160     4  resumed            reboots after which the log was gone on with
+ *     164    92  reserved           zeros
  */
 struct bow_header_disk {
 	__le32 magic;
@@ -134,7 +135,8 @@ struct bow_header_disk {
 	__le16 boots;
 	__le32 rollback_reason;
 	__le64 rollback_time;
-	__u8 reserved[96];
+	__le32 resumed;
+	__u8 reserved[92];
 } __attribute__((packed));
 
 #define BOW_HEADER_SIZE		256u
@@ -298,7 +300,8 @@ BOW_DISK_ASSERT(offsetof(struct bow_header_disk, tries_left) == 144);
 BOW_DISK_ASSERT(offsetof(struct bow_header_disk, boots) == 146);
 BOW_DISK_ASSERT(offsetof(struct bow_header_disk, rollback_reason) == 148);
 BOW_DISK_ASSERT(offsetof(struct bow_header_disk, rollback_time) == 152);
-BOW_DISK_ASSERT(offsetof(struct bow_header_disk, reserved) == 160);
+BOW_DISK_ASSERT(offsetof(struct bow_header_disk, resumed) == 160);
+BOW_DISK_ASSERT(offsetof(struct bow_header_disk, reserved) == 164);
 
 BOW_DISK_ASSERT(sizeof(struct bow_entry_disk) == BOW_ENTRY_SIZE);
 BOW_DISK_ASSERT(offsetof(struct bow_entry_disk, dest) == 8);

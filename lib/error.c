@@ -113,6 +113,44 @@ static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_OTHER_ACTION] = { ERROR, NULL,
 				   "the other action was already under way and "
 				   "was completed", NULL },
+	[BOW_WHY_RESUME_RESTORING] = { ERROR, NULL,
+				       "a rollback or a commit has begun: it can "
+				       "only be completed", NULL },
+	[BOW_WHY_RESUME_VERSION] = { ERROR, NULL,
+				     "a log of this version can be rolled back "
+				     "or committed, but not gone on with",
+				     NULL },
+	[BOW_WHY_RESUME_NO_MAP] = { ERROR, NULL,
+				    "the log does not tell which blocks were "
+				    "free: roll back or commit", NULL },
+	[BOW_WHY_RESUME_ACTIVATION] = { ERROR, NULL,
+					"the checkpoint was not complete: roll "
+					"back, which changes block 0 alone",
+					NULL },
+	[BOW_WHY_RESUME_ROLLBACK] = { ERROR, NULL, "a rollback was asked for",
+				      NULL },
+	[BOW_WHY_RESUME_SPACE] = { ERROR, NULL,
+				   "there is no free block for the live block "
+				   "0: roll back or commit", NULL },
+	[BOW_WHY_CLAIM_SHIFT] = { DAMAGED, "claim_shift", "is not possible",
+				  NULL },
+	[BOW_WHY_CLAIM] = { DAMAGED, "source",
+			    "is not the start of a region that can be claimed",
+			    NULL },
+	[BOW_WHY_MAP_PLACE] = { DAMAGED, "sector",
+				"cannot hold a block of the free map", NULL },
+	[BOW_WHY_MAP_CSUM] = { DAMAGED, "the free map's block of sector",
+			       "does not match its checksum", NULL },
+	[BOW_WHY_MAP_CHAIN] = { DAMAGED, "the free map's block of sector",
+				"does not continue the chain", "index" },
+	[BOW_WHY_MAP_RANGE] = { DAMAGED, "the free map's block of sector",
+				"describes blocks that it must not",
+				"from block" },
+	[BOW_WHY_MAP_FREE] = { DAMAGED, "the free map calls sector",
+			       "free, and it was not", NULL },
+	[BOW_WHY_MAP_HELD] = { DAMAGED, "sector",
+			       "holds something of the log's, and was not free",
+			       NULL },
 };
 
 static const struct why *why_of(const struct bow_error *e)

@@ -79,6 +79,7 @@ static void parse_v1_1(const struct bow_header_disk *d, struct bow_header *h)
 	h->boots = le16_to_cpu(d->boots);
 	h->rollback_reason = le32_to_cpu(d->rollback_reason);
 	h->rollback_time = le64_to_cpu(d->rollback_time);
+	h->resumed = le32_to_cpu(d->resumed);
 }
 
 /*

@@ -123,7 +123,8 @@ static int try_next_log(struct bow_dev *dev, struct bow_log *log,
 		      e);
 	if (r)
 		return r;
-	if (newest->count < h->count)
+	/* One with another count is left from a write cut before a reboot. */
+	if (newest->count < h->count || newest->resumed != h->resumed)
 		return 1;
 	memcpy(log->block, log->scratch, log->bs);
 	log->torn = BOW_TORN_ROLLOVER_OLD;
