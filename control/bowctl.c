@@ -17,16 +17,18 @@ static const char help[] =
 	"  status      tell what the device is doing\n"
 	"  checkpoint  keep the contents of this moment until commit or rollback\n"
 	"  commit      keep what was written since, give up the old contents\n"
+	"  resume      go on with the checkpoint on DEVICE after a reboot\n"
 	"\n"
 	"Options:\n"
-	"  -J, --json     print the result as JSON\n"
-	"  -v, --verbose  tell more\n"
-	"  -q, --quiet    print errors only\n"
-	"  -h, --help     print this help\n"
-	"  -V, --version  print the version\n"
+	"  -J, --json       print the result as JSON\n"
+	"  -N, --name NAME  resume: name of the new device, for bow-root\n"
+	"  -v, --verbose    tell more\n"
+	"  -q, --quiet      print errors only\n"
+	"  -h, --help       print this help\n"
+	"  -V, --version    print the version\n"
 	"\n"
-	"Exit status: 0 done, 2 no checkpoint or no dm-bow there, 8 failed,\n"
-	"16 usage, 32 interrupted.  See bowctl(8).\n";
+	"Exit status: 0 done, 2 no checkpoint or no dm-bow there, 4 the log is\n"
+	"damaged, 8 failed, 16 usage, 32 interrupted.  See bowctl(8).\n";
 
 static const struct command {
 	const char *name;
@@ -35,6 +37,7 @@ static const struct command {
 	{ "status", ctl_status },
 	{ "checkpoint", ctl_checkpoint },
 	{ "commit", ctl_commit },
+	{ "resume", ctl_resume },
 };
 
 static const struct command *find_command(const char *name)
@@ -88,15 +91,16 @@ int main(int argc, char **argv)
 		{ "json", no_argument, NULL, 'J' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "name", required_argument, NULL, 'N' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct ctl_options o = { .place = "/" };
+	struct ctl_options o = { .place = "/", .name = "bow-root" };
 	const struct command *c;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "JvqhV", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "JN:vqhV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'J':
 			o.json = true;
@@ -106,6 +110,9 @@ int main(int argc, char **argv)
 			break;
 		case 'q':
 			o.quiet = true;
+			break;
+		case 'N':
+			o.name = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -127,5 +134,7 @@ int main(int argc, char **argv)
 		return usage("too many arguments: ", argv[optind + 2]);
 	if (argc - optind == 2)
 		o.place = argv[optind + 1];
+	else if (c->run == ctl_resume)
+		return usage("resume needs the device that holds the log", "");
 	return run(c, &o);
 }

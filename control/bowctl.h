@@ -33,6 +33,7 @@ enum ctl_state {
 	CTL_STATE_TRIM,
 	CTL_STATE_CHECKPOINT,
 	CTL_STATE_COMMITTED,
+	CTL_STATE_RESUME,	/* a checkpoint is being taken up; I/O waits */
 };
 
 #define CTL_FACTS_MAX 32
@@ -88,6 +89,16 @@ int ctl_dm_status(const struct ctl_dm *dm, struct ctl_status *s,
 		  struct ctl_error *e);
 int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 		   struct ctl_error *e);
+/*
+ * Make a dm-bow device: `params` of its table.  Whoever waits for udev must not
+ * do so while the device holds back what udev reads: ctl_dm_settle(cookie),
+ * later, on success and on failure.
+ */
+int ctl_dm_create(struct ctl_dm *dm, const char *name, u64 sectors,
+		  const char *params, u32 *cookie, struct ctl_error *e);
+void ctl_dm_settle(u32 cookie);
+/* Also while I/O waits in it, which fails. */
+int ctl_dm_remove(const char *name, u64 sectors, struct ctl_error *e);
 
 /* place.c: from the argument to the device and where it is mounted */
 
@@ -200,6 +211,7 @@ int ctl_freeze_end(struct ctl_freeze *f, struct ctl_error *e);
 
 struct ctl_options {
 	const char *place;		/* the argument, or "/" */
+	const char *name;		/* of the dm device to be made */
 	bool json, verbose, quiet;
 };
 
@@ -209,6 +221,8 @@ enum bow_exit ctl_checkpoint(const struct ctl_options *o, struct ctl_error *e);
 enum bow_exit ctl_commit(const struct ctl_options *o, struct ctl_error *e);
 /* status.c */
 enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e);
+/* resume.c */
+enum bow_exit ctl_resume(const struct ctl_options *o, struct ctl_error *e);
 /* How a failure with -errno ends the program. */
 enum bow_exit ctl_exit(int err);
 

@@ -16,6 +16,7 @@ static const char *const state_name[] = {
 	[CTL_STATE_TRIM] = "trim",
 	[CTL_STATE_CHECKPOINT] = "checkpoint",
 	[CTL_STATE_COMMITTED] = "committed",
+	[CTL_STATE_RESUME] = "resume",
 };
 
 const char *ctl_state_name(enum ctl_state state)
@@ -63,7 +64,7 @@ static int parse_state(enum ctl_state *state, const char *word)
 {
 	int i;
 
-	for (i = 0; i <= CTL_STATE_COMMITTED; i++) {
+	for (i = 0; i <= CTL_STATE_RESUME; i++) {
 		if (strcmp(word, state_name[i]) == 0) {
 			*state = (enum ctl_state)i;
 			return 0;

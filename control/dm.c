@@ -206,3 +206,106 @@ int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 		dm_task_destroy(task);
 	return err;
 }
+
+/* ---- making and removing a device ---- */
+
+/* A task for the device with this name. */
+static struct dm_task *named_task(int type, const char *name)
+{
+	struct dm_task *task = dm_task_create(type);
+
+	if (task && (!dm_task_set_name(task, name) ||
+		     !dm_task_no_open_count(task))) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task;
+}
+
+/* udev knows the devices of bow by this; see 60-bow.rules. */
+static void uuid_of(char *uuid, size_t size, const char *name)
+{
+	snprintf(uuid, size, "BOW-%s",
+		 strncmp(name, "bow-", 4) == 0 ? name + 4 : name);
+}
+
+int ctl_dm_create(struct ctl_dm *dm, const char *name, u64 sectors,
+		  const char *params, u32 *cookie, struct ctl_error *e)
+{
+	struct dm_task *task = named_task(DM_DEVICE_CREATE, name);
+	struct dm_info info;
+	char uuid[128];
+	int err = -ENOMEM;
+
+	uuid_of(uuid, sizeof(uuid), name);
+	/* Where udev does not run, libdevmapper makes the node itself. */
+	dm_udev_set_sync_support(1);
+	if (!task || !dm_task_set_uuid(task, uuid) ||
+	    !dm_task_add_target(task, 0, sectors, "bow", params) ||
+	    !dm_task_set_cookie(task, cookie, 0)) {
+		ctl_fail(e, err, "device-mapper: create %s: %s", name,
+			 dm_said[0] ? dm_said : "out of memory");
+	} else {
+		err = task_run(task);
+		if (err)
+			task_failed(err, "create", e);
+	}
+	if (!err && !dm_task_get_info(task, &info))
+		err = ctl_fail(e, -EIO, "device-mapper: no info of %s", name);
+	if (!err) {
+		memset(dm, 0, sizeof(*dm));
+		dm->dev = makedev(info.major, info.minor);
+		dm->sectors = sectors;
+		snprintf(dm->path, sizeof(dm->path), "%s/%s", dm_dir(), name);
+		ctl_table_device(params, dm->under, sizeof(dm->under));
+		name_device(dm->under, sizeof(dm->under));
+	}
+	if (task)
+		dm_task_destroy(task);
+	return err;
+}
+
+void ctl_dm_settle(u32 cookie)
+{
+	dm_udev_wait(cookie);
+}
+
+/* From now on every request fails, and what waits is failed first. */
+static int load_error(const char *name, u64 sectors)
+{
+	struct dm_task *task = named_task(DM_DEVICE_RELOAD, name);
+	int err = -ENOMEM;
+
+	if (task && dm_task_add_target(task, 0, sectors, "error", ""))
+		err = task_run(task);
+	if (task)
+		dm_task_destroy(task);
+	if (err)
+		return err;
+	task = named_task(DM_DEVICE_RESUME, name);
+	err = task ? task_run(task) : -ENOMEM;
+	if (task)
+		dm_task_destroy(task);
+	return err;
+}
+
+int ctl_dm_remove(const char *name, u64 sectors, struct ctl_error *e)
+{
+	struct dm_task *task;
+	int err = load_error(name, sectors);
+
+	if (err)
+		return task_failed(err, "replacing the table", e);
+	task = named_task(DM_DEVICE_REMOVE, name);
+	/* udev may be looking at the device for a moment. */
+	if (!task || !dm_task_retry_remove(task)) {
+		err = ctl_fail(e, -ENOMEM, "out of memory");
+	} else {
+		err = task_run(task);
+		if (err)
+			task_failed(err, "remove", e);
+	}
+	if (task)
+		dm_task_destroy(task);
+	return err;
+}

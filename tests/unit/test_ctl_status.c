@@ -35,6 +35,9 @@ static void test_states(void)
 	CHECK(s.state == CTL_STATE_COMMITTED);
 	CHECK(strcmp(ctl_state_name(s.state), "committed") == 0);
 	CHECK(strcmp(s.health, "failed") == 0);
+	CHECK(ctl_status_parse(&s, "resume ok 4096 8") == 0);
+	CHECK(s.state == CTL_STATE_RESUME);
+	CHECK(strcmp(ctl_state_name(s.state), "resume") == 0);
 }
 
 static void test_refused(void)
