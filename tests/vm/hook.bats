@@ -92,14 +92,14 @@ prepare_log()
 }
 
 # boot IMAGE [ARGUMENT...]
-#   Boot the real initramfs with a copy of IMAGE as the root.  fastboot: fsck
-#   writes to the superblock, which is compared afterwards.
+#   Boot the real initramfs with a copy of IMAGE, or $img itself, as the root.
+#   fastboot: fsck writes to the superblock, which is compared afterwards.
 boot()
 {
 	local disk
 
 	boots=$((boots + 1))
-	cp --sparse=always "$1" "$img"
+	[ "$1" = "$img" ] || cp --sparse=always "$1" "$img"
 	mapfile -t disk < <(vm_disk disk0 "$img")
 	shift
 	vm_start "$BATS_TEST_TMPDIR/vm$boots" "/boot/vmlinuz-$(vm_kernel)" \
@@ -118,7 +118,7 @@ assert_refused()
 	local file
 
 	lsinitramfs "$initramfs" >"$BATS_TEST_TMPDIR/list"
-	for file in sbin/bow-restore sbin/dmsetup updates/dm-bow.ko \
+	for file in sbin/bow-restore sbin/bowctl sbin/dmsetup updates/dm-bow.ko \
 			drivers/md/dm-mod.ko rules.d/60-bow.rules \
 			rules.d/55-dm.rules rules.d/95-dm-notify.rules \
 			scripts/local-premount/bow; do
@@ -197,6 +197,68 @@ assert_refused()
 	[[ $output = *"after the checkpoint"* ]]
 	vm_cut
 	run -2 "$restore" --check "$img"
+}
+
+# cut_after_work
+#   Something to find after the next boot, then a load that is cut.
+cut_after_work()
+{
+	vm_run 'mount -o remount,rw / && echo boot >>/resumed &&
+		mount -o bind / /mnt && sync'
+	vm_run "$(work 20)"
+	vm_send "$(work 10000)"
+	sleep 0.5
+	vm_cut
+}
+
+@test "boot: bow=resume goes on with the checkpoint, boot after boot" {
+	boot "$BATS_FILE_TMPDIR/active" ro bow=resume
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot /new-file; grep " / " /proc/mounts
+		dmsetup status bow-root; readlink -f /dev/disk/by-label/bow-hook'
+	[[ $output = *action=resume*status=0* ]]
+	[[ $output = *attached=/dev/mapper/bow-root*"after the checkpoint"* ]]
+	[[ $output = */dev/mapper/bow-root\ /\ ext4\ ro* ]]
+	[[ $output = *"bow checkpoint ok"* ]]
+	[[ $output = */dev/dm-0 ]]
+	cut_after_work
+	boot "$img" ro bow=resume
+	vm_reply 90
+	cut_after_work
+	boot "$img" ro bow=resume
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot; wc -l </resumed'
+	[[ $output = *action=resume*status=0* ]]
+	[ "${lines[-1]}" = 2 ]
+	vm_cut
+	boot "$img" ro
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot'
+	[[ $output = *action=rollback*status=0* ]]
+	vm_cut
+	assert_is_d0 "$img"
+}
+
+@test "boot: bow=resume attaches as usual when there is no log" {
+	boot "$d0" ro bow=resume
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot; dmsetup status bow-root'
+	[[ $output = *attached=/dev/mapper/bow-root*"bow trim ok"* ]]
+	vm_cut
+	cmp "$d0" "$img"
+}
+
+@test "boot: bow=resume with a damaged free map rolls nothing back" {
+	local map
+
+	cp --sparse=always "$BATS_FILE_TMPDIR/active" \
+		"$BATS_FILE_TMPDIR/no-map"
+	map=$(od -An -tu8 -j128 -N8 "$BATS_FILE_TMPDIR/no-map")
+	printf x | dd of="$BATS_FILE_TMPDIR/no-map" bs=1 \
+		seek=$((map * 512 + 2000)) conv=notrunc status=none
+	boot "$BATS_FILE_TMPDIR/no-map" ro bow=resume
+	assert_refused no-map
+	grep -a 'cannot be gone on with' "$vm_dir/console.log"
 }
 
 @test "boot: bow=shell opens the shell, and mounts when the log is gone" {
