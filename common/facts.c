@@ -93,6 +93,7 @@ static void header_json(struct json *j, const struct bow_header *h)
 		json_u64(j, "tries_left", h->tries_left);
 		json_u64(j, "boots", h->boots);
 	}
+	json_u64(j, "resumed", h->resumed);
 	json_bool(j, "rollback_asked", h->flags & BOW_FLAG_ROLLBACK);
 }
 
@@ -145,6 +146,9 @@ static void header_text(FILE *out, const struct bow_header *h)
 	if (h->flags & BOW_FLAG_POLICY)
 		fprintf(out, "boots: %u, tries left: %u\n", h->boots,
 			h->tries_left);
+	if (h->resumed)
+		fprintf(out, "gone on with: %s\n",
+			text_count(buf, h->resumed, "time"));
 	if (h->flags & BOW_FLAG_ROLLBACK)
 		fprintf(out, "rollback asked for: %s\n",
 			text_time(buf, h->rollback_time));
