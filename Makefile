@@ -41,7 +41,9 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ikmod -Ilib -Icommon \
 	-D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -DBOW_VERSION='"$(VERSION)"'
 # -Wshadow trips over the headers of klibc itself.
-KLIBC_CFLAGS := -std=gnu11 -Os $(filter-out -Wshadow,$(WARN)) -Ikmod -Ilib -Icommon -DBOW_VERSION='"$(VERSION)"'
+# bow-restore needs a part of libbow only: the linker leaves out the rest.
+KLIBC_CFLAGS := -std=gnu11 -Os $(filter-out -Wshadow,$(WARN)) -Ikmod -Ilib -Icommon -DBOW_VERSION='"$(VERSION)"' \
+	-ffunction-sections -fdata-sections
 ifeq ($(SAN),1)
 B := build/san
 BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -106,7 +108,7 @@ $(B)/klibc/%.o: %.c $(HEADERS) $(B)/.build-config
 	$(call say,KLCC,$<)$(KLCC) $(KLIBC_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 build/bow-restore: $(call klibc,$(RESTORE_SRC) $(LIB_SRC))
-	$(call say,KLCC,$@)$(KLCC) -static -o $@ $^ && strip $@
+	$(call say,KLCC,$@)$(KLCC) -static -Wl,--gc-sections -o $@ $^ && strip $@
 
 $(B)/bow-verify: $(call hosted,$(VERIFY_SRC) $(LIB_SRC))
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
