@@ -76,7 +76,7 @@ klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
-	$(B)/tests/ctl
+	build/tests/stress $(B)/tests/ctl
 
 all: $(PROGRAMS)
 

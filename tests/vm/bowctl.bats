@@ -75,11 +75,11 @@ in_background()
 	vm_run 'mkdir /mnt/keep && cp /mnt/a/* /mnt/keep && sync
 		cd /mnt && find keep -type f | sort | xargs sha256sum >/tmp/sums
 		cp /tmp/sums /mnt/sums'
-	vm_run "($(work 400)) >/dev/null 2>&1 & sleep 1
+	vm_run "($(work 100)) >/dev/null 2>&1 & sleep 1
 		bowctl -J checkpoint /mnt
 		echo after >/mnt/after
 		echo changed >/mnt/keep/1
-		wait" 120 | jq -e '.free_bytes > 0 and .frozen_us > 0'
+		wait" 300 | jq -e '.free_bytes > 0 and .frozen_us > 0'
 	[ "$(status_of copies)" -gt 10 ]
 	vm_cut
 	"$restore" -q --rollback "$img"
