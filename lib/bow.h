@@ -30,10 +30,10 @@ struct bow_dev_ops {
 	/* The rest may be NULL.  A hint: this will be read soon. */
 	void (*ahead)(struct bow_dev *dev, u64 offset, size_t bytes);
 	/*
-	 * Begin to write out what was written to this range; or wait for it.
-	 * Nothing is durable by that, but the flush has less to do.
+	 * Write out what the kernel holds of this range.  Nothing is durable by
+	 * that, but the flush has less to do.
 	 */
-	int (*write_out)(struct bow_dev *dev, u64 offset, u64 bytes, bool wait);
+	int (*write_out)(struct bow_dev *dev, u64 offset, u64 bytes);
 };
 
 struct bow_dev {
@@ -56,7 +56,7 @@ int bow_dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 		  size_t bytes);
 int bow_dev_flush(struct bow_dev *dev);
 void bow_dev_ahead(struct bow_dev *dev, u64 offset, size_t bytes);
-int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes, bool wait);
+int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes);
 int bow_dev_close(struct bow_dev *dev);
 
 /* ---- errors (error.c) ---- */

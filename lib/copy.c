@@ -4,8 +4,7 @@
  *
  * A window is a part of the plan that fits in memory.  Its contents are read
  * in the order of their places and written in the order of their targets, so
- * that neither makes a disk go back and forth.  While a window is read, the one
- * before it is on its way to the disk.
+ * that neither makes a disk go back and forth.
  */
 #include "log.h"
 #include "copy.h"
@@ -139,27 +138,19 @@ static int write_window(struct bow_copy *c, struct bow_error *e)
 }
 
 /*
- * Begin to write this window out, and wait for the one before it: the kernel
- * would keep it all in memory, and the last flush last long after the bar has
- * reached its end.
+ * Let the window reach the disk: the kernel would keep it all in memory, and the
+ * last flush last long after the bar has reached its end.  With the wait, since
+ * Linux throttles writes that nobody waits for: 1 GiB took 12 s that way, 5 s
+ * this way.
  */
 static int write_out(struct bow_copy *c, struct bow_error *e)
 {
 	const struct bow_target *last = &c->target[c->targets - 1];
 	u64 start = c->target[0].sector;
 	u64 end = last->sector + (last->bytes >> BOW_SECTOR_SHIFT);
-	struct bow_dev *dev = c->sweep.dev;
-	int r;
+	int r = bow_dev_write_out(c->sweep.dev, start << BOW_SECTOR_SHIFT,
+				  (end - start) << BOW_SECTOR_SHIFT);
 
-	r = bow_dev_write_out(dev, start << BOW_SECTOR_SHIFT,
-			      (end - start) << BOW_SECTOR_SHIFT, false);
-	if (!r && c->out_end)
-		r = bow_dev_write_out(dev, c->out_start << BOW_SECTOR_SHIFT,
-				      (c->out_end - c->out_start)
-					      << BOW_SECTOR_SHIFT,
-				      true);
-	c->out_start = start;
-	c->out_end = end;
 	return r ? bow_fail(e, r, BOW_WHY_IO_WRITE, start, 0) : 0;
 }
 

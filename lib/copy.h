@@ -26,8 +26,6 @@ struct bow_copy {
 	struct bow_run run;	/* what is left of the newest run */
 	u64 done;		/* bytes */
 	u64 total;
-	u64 out_start;		/* sectors being written out */
-	u64 out_end;
 };
 
 /*

@@ -73,15 +73,13 @@ static void fd_ahead(struct bow_dev *dev, u64 offset, size_t bytes)
 	bow_kernel_ahead(dev_fd(dev), offset, bytes);
 }
 
-/* A wait reports failed writes, and the flush does not report them again. */
-static int fd_write_out(struct bow_dev *dev, u64 offset, u64 bytes, bool wait)
+/* Failed writes are reported here, and the flush does not report them again. */
+static int fd_write_out(struct bow_dev *dev, u64 offset, u64 bytes)
 {
-	unsigned int what = SYNC_FILE_RANGE_WRITE;
-
-	if (wait)
-		what |= SYNC_FILE_RANGE_WAIT_BEFORE |
-			SYNC_FILE_RANGE_WAIT_AFTER;
-	if (sync_file_range(dev_fd(dev), (off_t)offset, (off_t)bytes, what))
+	if (sync_file_range(dev_fd(dev), (off_t)offset, (off_t)bytes,
+			    SYNC_FILE_RANGE_WAIT_BEFORE |
+				    SYNC_FILE_RANGE_WRITE |
+				    SYNC_FILE_RANGE_WAIT_AFTER))
 		return errno == ENOSYS ? 0 : -errno;
 	return 0;
 }
@@ -197,11 +195,11 @@ void bow_dev_ahead(struct bow_dev *dev, u64 offset, size_t bytes)
 		dev->ops->ahead(dev, offset, bytes);
 }
 
-int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes, bool wait)
+int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes)
 {
 	if (!dev->ops->write_out)
 		return 0;
-	return dev->ops->write_out(dev, offset, bytes, wait);
+	return dev->ops->write_out(dev, offset, bytes);
 }
 
 int bow_dev_close(struct bow_dev *dev)

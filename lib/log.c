@@ -4,6 +4,9 @@
  */
 #include "log.h"
 
+/* How many log blocks ahead the next places are guessed. */
+#define AHEAD_BLOCKS 16u
+
 /* ---- device access with the error filled in ---- */
 
 int bow_get(struct bow_dev *dev, u64 sector, void *buf, size_t bytes,
@@ -129,6 +132,7 @@ struct walk {
 	u64 live;		/* where the live copy was at this point */
 	bool live_found;	/* an entry has moved it to where the header says */
 	u64 last_dest0;		/* dest of the last entry 0 seen */
+	u64 last_place;		/* of the log block being walked; 0: block 0 */
 };
 
 /* Is `sector` among the `bytes` bytes at `start`? */
@@ -255,6 +259,20 @@ static int check_link(const struct walk *w, const struct bow_header *h)
 	return 0;
 }
 
+/*
+ * Log blocks are read one after the other, each named by the one before.  They
+ * often lie at about equal distances: let the kernel fetch what may be one.
+ */
+static void guess_ahead(struct walk *w, u64 place)
+{
+	u64 distance = AHEAD_BLOCKS * (w->last_place - place);
+
+	if (w->last_place > place && distance < place)
+		bow_dev_ahead(w->dev, (place - distance) << BOW_SECTOR_SHIFT,
+			      w->log->bs);
+	w->last_place = place;
+}
+
 /* Read the log block before this one, from where undoing has put it. */
 static int previous_block(struct walk *w)
 {
@@ -270,6 +288,7 @@ static int previous_block(struct walk *w)
 	w->e->sequence = w->h.sequence - 1;
 	if (n != bow_block_sectors(log->bs) || place == 0)
 		return bow_bad(w->e, BOW_WHY_CHAIN_PLACE, place, 0);
+	guess_ahead(w, place);
 	r = bow_get(w->dev, place, w->block, log->bs, w->e);
 	if (r)
 		return r;
