@@ -76,7 +76,7 @@ klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
-	build/tests/stress $(B)/tests/ctl
+	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/biglog $(B)/tests/copier
 
 all: $(PROGRAMS)
 
@@ -86,6 +86,7 @@ help:
 	@echo 'check      all tests; installs what it needs on Debian 12 as root'
 	@echo 'check-long the longer campaigns'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
+	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'demo       a wrecked Debian in QEMU undoes itself'
 	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
 	@echo 'install    programs, module source (DKMS), initramfs hook, man pages'
@@ -145,6 +146,24 @@ $(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(fil
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# libbow on a disk that fails; mklog, without its main(), makes the logs.
+FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
+	$(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))
+FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=pread64,--wrap=pwrite64
+$(B)/tests/faults: $(call hosted,$(FAULTS_SRC) $(LIB_SRC))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) \
+		$(FAULTS_WRAP) -o $@ $^
+
+# A log of any length, and what a rollback of it is measured against.
+$(B)/tests/biglog: $(call hosted,tests/bench/biglog.c $(LIB_SRC))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/copier: $(call hosted,tests/bench/copier.c)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 # Runs in the minimal guest, which has no libc of its own.
 build/tests/stress: tests/vm/stress.c build/.build-config
 	@mkdir -p $(@D)
@@ -165,6 +184,9 @@ check-long:
 
 lint:
 	$(Q)tests/lint.sh
+
+bench-restore: build/bow-restore test-programs
+	$(Q)tests/bench-restore.sh
 
 demo:
 	$(Q)tests/vm/demo.sh
@@ -203,7 +225,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long lint demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long lint bench-restore demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -3,7 +3,7 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, vm, NAME for the files tests/NAME.bats
+# NAME is a group: lint, unit, san, sim, faults, vm, NAME for the files tests/NAME.bats
 # and tests/NAME-*.bats, or for tests/vm/NAME.bats; without names all of them
 # run.  Every group prints TAP; a program that ends early, without its plan or
 # with a status that its lines do not explain, counts as a failure.  Logs stay
@@ -24,7 +24,7 @@ all_groups()
 {
 	local f
 
-	echo lint unit san sim
+	echo lint unit san sim faults
 	for f in tests/*.bats; do
 		# NAME-PART.bats is run with NAME.bats.
 		basename "${f%%-*}" .bats
@@ -45,6 +45,8 @@ programs_of()
 	san)	unit_programs build/san san-unit
 		sanitized restore restore-damage restore-faults verify ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
+	faults)	echo "host faults build/tests/faults --states $(
+			[ $long = 0 ] && echo 100000 || echo 5000000)" ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"

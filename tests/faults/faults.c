@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * faults.c - restores that are made to fail at every possible moment
+ *
+ *   faults [--states N] [--first LOG] [--seed N]
+ *
+ * For each log: one fault of one kind, at the k-th request for every k; after a
+ * power cut, every subset of up to 8 sectors that were not flushed, or a sample
+ * of more.  Then up to three more cuts, at random; then a run to the end.  That
+ * is one state, and it ends with the expected contents, durable, or the restore
+ * failed.  Only garbage in block 0 may be refused instead, nothing written.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "faults.h"
+
+#define SAMPLES 3u
+#define MORE_CUTS 3u
+
+static const char *const titles[FAULT_KINDS] = {
+	[FAULT_NONE] = "undisturbed",
+	[FAULT_CUT] = "the power fails in a write",
+	[FAULT_GARBAGE] = "the power fails and leaves garbage",
+	[FAULT_READ] = "a read fails",
+	[FAULT_WRITE] = "a write fails",
+	[FAULT_FLUSH] = "a flush fails",
+	[FAULT_MEMORY] = "an allocation fails",
+	[FAULT_STOP] = "the caller stops it",
+	[FAULT_SHORT] = "system calls are short or interrupted",
+};
+
+static struct disk disk;
+static u8 cut_durable[DISK_MAX], cut_now[DISK_MAX];
+static struct sample sample;
+static u64 states[FAULT_KINDS], failures[FAULT_KINDS], refusals, cuts_more;
+static u64 rng = 1;
+static u32 writes;		/* of an undisturbed run */
+
+/* ---- one run ---- */
+
+static u32 stop_left;
+static bool stop_struck;
+
+static bool stop(void *ctx)
+{
+	(void)ctx;
+	if (stop_left) {
+		stop_left--;
+		return false;
+	}
+	stop_struck = true;
+	return true;
+}
+
+static int run(struct bow_dev *dev, const struct bow_monitor *m)
+{
+	struct bow_result result;
+	struct bow_error e;
+	int r = bow_restore(dev, sample.action, false, m, &result, &e);
+
+	/* What failed its checks must not have been written. */
+	if (r == -EUCLEAN && (result.written || disk.writes))
+		return -ENOTRECOVERABLE;
+	return r;
+}
+
+static int run_disk(void)
+{
+	disk.writes = 0;
+	return run(&disk.dev, NULL);
+}
+
+/* ---- a state: what follows the first fault ---- */
+
+static void fail(enum fault fault, u32 k, u32 choice, const char *what, int r)
+{
+	if (failures[fault]++ < 5)
+		printf("# %s: %s: request %u, choice %u: %s (%s)\n",
+		       sample.name, titles[fault], k, choice, what,
+		       strerror(-r));
+}
+
+static void more_cuts(void)
+{
+	u32 n = rnd_to(&rng, MORE_CUTS + 1);
+
+	while (n--) {
+		disk_arm(&disk, FAULT_CUT, rnd_to(&rng, writes + 1), false);
+		run_disk();
+		if (!disk.struck)
+			return;
+		cuts_more++;
+		disk_reboot(&disk, rnd_to(&rng, disk_choices(&disk, SAMPLES)));
+	}
+}
+
+/*
+ * Run to the end.  `refusable`: it may say that it will not.  When the very last
+ * write or flush failed, a reader sees the end of the restore while the disk
+ * still has the finishing record: that is completed after the next reboot.
+ */
+static void complete(enum fault fault, u32 k, u32 choice, bool refusable)
+{
+	int r;
+
+	states[fault]++;
+	more_cuts();
+	disk_disarm(&disk);
+	r = run_disk();
+	if (r == -ENODATA && sample_result(&sample, disk.now) &&
+	    !sample_result(&sample, disk.durable)) {
+		disk_reboot(&disk, rnd_to(&rng, disk_choices(&disk, 1)));
+		r = run_disk();
+	}
+	if (sample_result(&sample, disk.durable)) {
+		if (r && r != -ENODATA)
+			fail(fault, k, choice, "right, but an error", r);
+	} else if (refusable && r && !disk.writes) {
+		refusals++;
+	} else {
+		fail(fault, k, choice, "not what it should be", r);
+	}
+}
+
+/* ---- the faults ---- */
+
+/* All that can survive the cut in write k; false: there is no such write. */
+static bool cut(enum fault fault, u32 k)
+{
+	u16 dirty[DISK_SECTORS];
+	u32 dirties, choices, choice, i;
+	size_t bytes = sample.bytes;
+
+	disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+	disk_arm(&disk, fault, k, false);
+	run_disk();
+	if (!disk.struck)
+		return false;
+	memcpy(cut_durable, disk.durable, bytes);
+	memcpy(cut_now, disk.now, bytes);
+	memcpy(dirty, disk.dirty, sizeof(dirty));
+	dirties = disk.dirties;
+	choices = fault == FAULT_CUT ? disk_choices(&disk, SAMPLES) : 2;
+	for (choice = 0; choice < choices; choice++) {
+		memcpy(disk.durable, cut_durable, bytes);
+		memcpy(disk.now, cut_now, bytes);
+		memcpy(disk.dirty, dirty, sizeof(dirty));
+		disk.dirties = dirties;
+		for (i = 0; i < dirties; i++)
+			disk.is_dirty[dirty[i]] = true;
+		disk_reboot(&disk, choice);
+		if (fault == FAULT_GARBAGE)
+			disk_garbage(&disk);
+		complete(fault, k, choice,
+			 fault == FAULT_GARBAGE &&
+				 disk_garbage_in(&disk, sample.bs));
+	}
+	return true;
+}
+
+/* EIO, once or for good; what follows is another run, or a reboot and a run. */
+static bool io_error(enum fault fault, u32 k)
+{
+	u32 choice;
+	int r;
+
+	for (choice = 0; choice < 4; choice++) {
+		disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+		disk_arm(&disk, fault, k, choice & 1);
+		r = run_disk();
+		if (!disk.struck)
+			return false;
+		if (r != -EIO) {
+			fail(fault, k, choice, "the error was not told", r);
+			continue;
+		}
+		disk_disarm(&disk);
+		if (choice & 2)
+			disk_reboot(&disk, 2 + choice);
+		complete(fault, k, choice, false);
+	}
+	return true;
+}
+
+static bool no_memory(enum fault fault, u32 k)
+{
+	u32 choice;
+	int r;
+
+	for (choice = 0; choice < 2; choice++) {
+		disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+		memory_arm(k, choice);
+		r = run_disk();
+		if (!memory_struck())
+			return false;
+		if (r != 0 && r != -ENOMEM)
+			fail(fault, k, choice, "another error", r);
+		else
+			complete(fault, k, choice, false);
+	}
+	return true;
+}
+
+static bool stopped(enum fault fault, u32 k)
+{
+	const struct bow_monitor m = { .stop = stop };
+	int r;
+
+	disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+	stop_left = k;
+	stop_struck = false;
+	r = run(&disk.dev, &m);
+	if (!stop_struck)
+		return false;
+	if (r != -EINTR)
+		fail(fault, k, 0, "it did not stop", r);
+	if (k & 1)
+		disk_reboot(&disk, k);
+	complete(fault, k, 0, false);
+	return true;
+}
+
+/* Short transfers are not errors: the run goes through. */
+static bool short_io(enum fault fault, u32 k)
+{
+	struct bow_dev dev;
+	u32 choice;
+	int r;
+
+	for (choice = 0; choice < 2; choice++) {
+		bool struck;
+
+		r = short_open(&dev, sample.image, sample.bytes);
+		if (r) {
+			fail(fault, k, choice, "cannot open", r);
+			return false;
+		}
+		disk.writes = 0;
+		short_arm(k, choice, rnd_next(&rng));
+		r = run(&dev, NULL);
+		struck = short_struck();
+		if (short_close(&dev, disk.now, sample.bytes))
+			r = -EIO;
+		if (!struck)
+			return false;
+		states[fault]++;
+		if (r || !sample_result(&sample, disk.now))
+			fail(fault, k, choice, "not what it should be", r);
+	}
+	return true;
+}
+
+/* ---- the campaign ---- */
+
+static bool (*const harm[FAULT_KINDS])(enum fault fault, u32 k) = {
+	[FAULT_CUT] = cut,	     [FAULT_GARBAGE] = cut,
+	[FAULT_READ] = io_error,     [FAULT_WRITE] = io_error,
+	[FAULT_FLUSH] = io_error,    [FAULT_MEMORY] = no_memory,
+	[FAULT_STOP] = stopped,	     [FAULT_SHORT] = short_io,
+};
+
+static u64 all_states(void)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < FAULT_KINDS; i++)
+		sum += states[i];
+	return sum;
+}
+
+static void one_log(u32 n)
+{
+	enum fault fault;
+	int r;
+
+	sample_make(&sample, n);
+	disk_init(&disk, sample.image, sample.bytes, 1);
+	r = run_disk();
+	writes = disk.writes;
+	if (r || !sample_result(&sample, disk.durable))
+		fail(FAULT_NONE, 0, 0, "not what it should be", r);
+	for (fault = FAULT_NONE + 1; fault < FAULT_KINDS; fault++) {
+		u32 k = 0;
+
+		while (harm[fault](fault, k))
+			k++;
+	}
+	sample_free(&sample);
+}
+
+static void report(u32 logs, time_t begin)
+{
+	int i, bad = failures[FAULT_NONE] != 0;
+
+	printf("%sok 1 - %u logs, undisturbed\n", bad ? "not " : "", logs);
+	for (i = 1; i < FAULT_KINDS; i++) {
+		bool good = states[i] && !failures[i];
+
+		bad |= !good;
+		printf("%sok %d - %s: %llu states\n", good ? "" : "not ", i + 1,
+		       titles[i], (unsigned long long)states[i]);
+	}
+	printf("1..%d\n", FAULT_KINDS);
+	printf("# %llu states of %u logs, %llu more cuts, %llu refused with "
+	       "garbage in block 0, %ld s\n",
+	       (unsigned long long)all_states(), logs,
+	       (unsigned long long)cuts_more, (unsigned long long)refusals,
+	       (long)(time(NULL) - begin));
+	exit(bad);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "states", required_argument, NULL, 's' },
+		{ "first", required_argument, NULL, 'f' },
+		{ "seed", required_argument, NULL, 'r' },
+		{ NULL, 0, NULL, 0 }
+	};
+	u64 want = 100000;
+	u32 first = 0, n;
+	time_t begin = time(NULL);
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 's': want = strtoull(optarg, NULL, 0); break;
+		case 'f': first = (u32)strtoul(optarg, NULL, 0); break;
+		case 'r': rng = strtoull(optarg, NULL, 0); break;
+		default: return 16;
+		}
+	}
+	for (n = 0; all_states() < want; n++)
+		one_log(first + n);
+	report(n, begin);
+	return 0;
+}
