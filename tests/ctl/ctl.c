@@ -5,6 +5,9 @@
  *   ctl free FILE exact|estimate     free ranges, "START LENGTH" in sectors
  *   ctl hold MOUNTPOINT LIMIT MS     freeze, wait, thaw; both in ms
  *   ctl frozen MOUNTPOINT            is it?  exit 0: yes, 1: no
+ *   ctl states IMAGE                 what resume would say of each block, "START
+ *                                    STATE", a line a block
+ *   ctl mend IMAGE                   make its block 0 whole, as resume does
  *
  * "hold" writes "frozen" to stdout when it is and tells at the end what
  * bowctl would have been told.  Exit 8: refused or failed.
@@ -19,6 +22,7 @@
 #include <unistd.h>
 
 #include "../../control/bowctl.h"
+#include "resume.h"
 
 static int failed(const struct ctl_error *e)
 {
@@ -114,6 +118,66 @@ static int run_frozen(const char *path)
 	return 1;
 }
 
+struct states {
+	const char *name;
+	u32 per;		/* sectors a block */
+};
+
+static int print_states(void *ctx, u64 start, u64 sectors)
+{
+	const struct states *s = ctx;
+	u64 i;
+
+	for (i = 0; i < sectors; i += s->per)
+		printf("%llu %s\n", (unsigned long long)(start + i), s->name);
+	return 0;
+}
+
+static void print_all_states(const struct bow_resume *r)
+{
+	static const struct {
+		enum bow_resume_kind kind;
+		const char *name;
+	} kinds[] = {
+		{ BOW_RESUME_HELD, "held" },
+		{ BOW_RESUME_TAKEN, "taken" },
+		{ BOW_RESUME_CHANGED, "changed" },
+		{ BOW_RESUME_POOL, "pool" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct states s = { kinds[i].name, r->log.bs / 512 };
+
+		bow_resume_each(r, kinds[i].kind, print_states, &s);
+	}
+}
+
+static int run_resume(const char *path, bool mend)
+{
+	struct bow_resume r;
+	struct bow_error e = { 0 };
+	struct ctl_error text;
+	struct bow_dev dev;
+
+	if (bow_dev_open(&dev, path, mend)) {
+		perror(path);
+		return BOW_EXIT_ERROR;
+	}
+	if (!bow_resume_open(&dev, &r, NULL, &e)) {
+		if (mend)
+			bow_resume_mend(&dev, &r, &e);
+		else
+			print_all_states(&r);
+	}
+	bow_resume_free(&r);
+	if (bow_dev_close(&dev) || e.why) {
+		bow_error_text(&e, text.text, sizeof(text.text));
+		failed(&text);
+	}
+	return bow_error_exit(&e);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "free") == 0)
@@ -123,5 +187,9 @@ int main(int argc, char **argv)
 				(unsigned int)atoi(argv[4]));
 	if (argc == 3 && strcmp(argv[1], "frozen") == 0)
 		return run_frozen(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "states") == 0)
+		return run_resume(argv[2], false);
+	if (argc == 3 && strcmp(argv[1], "mend") == 0)
+		return run_resume(argv[2], true);
 	return BOW_EXIT_USAGE;
 }

@@ -65,12 +65,30 @@ static void output_free_list(struct model *m)
 	free(text);
 }
 
+static void output_states(struct model *m)
+{
+	char path[4096];
+	int n = snprintf(path, sizeof(path), "%s.states", m->o.prefix);
+	FILE *f;
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		die("%s: name too long", m->o.prefix);
+	f = fopen(path, "w");
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	freemap_states(m, f);
+	if (fclose(f))
+		die("%s: %s", path, strerror(errno));
+}
+
 void image_outputs(struct model *m, size_t bow_bytes)
 {
 	output(m, "bow.img", m->img, bow_bytes);
 	output(m, "orig.img", m->orig, (size_t)m->o.bytes);
 	output(m, "live.img", m->live_img, (size_t)m->o.bytes);
 	output_free_list(m);
+	if (m->o.map)
+		output_states(m);
 }
 
 /* Ranges are rounded inwards to blocks; block 0 is never free. */

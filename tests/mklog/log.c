@@ -92,7 +92,8 @@ static void put_header_v1_1(struct model *m, uint32_t prev_count)
 		.sector0 = htole64(sector(m, m->live)),
 		.prev_count = htole32(prev_count),
 		.flags = htole32((m->guard ? BOW_FLAG_GUARD : 0) |
-				 (m->region ? BOW_FLAG_CLAIMS : 0)),
+				 (m->region ? BOW_FLAG_CLAIMS : 0) |
+				 (m->maps ? BOW_FLAG_FREE_MAP : 0)),
 		.created = htole64(1700000000u + m->o.seed),
 		.device_sectors = htole64(m->o.bytes / BOW_SECTOR_SIZE),
 		.backup0 = htole64(sector(m, m->backup0)),
@@ -100,6 +101,8 @@ static void put_header_v1_1(struct model *m, uint32_t prev_count)
 		.prev_log_csum = htole32(m->prev_log_csum),
 		.prev_log = htole64(sector(m, m->prev_log)),
 		.next_log = htole64(sector(m, m->reserve)),
+		.free_map = htole64(m->maps ? sector(m, m->map[0]) : 0),
+		.free_map_blocks = htole32(m->maps),
 		.claim_shift = htole32(m->region ? (uint32_t)__builtin_ctz(
 							   m->region * m->bs)
 						 : 0),
@@ -201,6 +204,8 @@ void log_activate(struct model *m)
 	m->backup0_csum = first.checksum;
 	if (m->o.version == V1_1)
 		m->reserve = pool_take_one(m, USE_RESERVE);
+	if (m->o.map)
+		freemap_make(m);
 	if (m->guard)
 		guard_init(m);
 	m->count = 1;

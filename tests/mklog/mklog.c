@@ -5,7 +5,8 @@
  *   mklog [option...] PREFIX    writes PREFIX.bow.img (the device with a log),
  *         PREFIX.orig.img (D0), PREFIX.live.img (what a commit keeps) and
  *         PREFIX.free (the sectors that were free at the checkpoint; they are
- *         undefined after a rollback)
+ *         undefined after a rollback); with the feature map PREFIX.states (what
+ *         each block is in the end)
  *   mklog --undo IMAGE          undoes the log in place, as a v1.0 reader
  *   mklog --compare A B FREE    are A and B equal outside of FREE?
  */
@@ -25,7 +26,8 @@ static const char usage[] =
 	"  --fs IMAGE            contents to begin with\n"
 	"  --free LIST           its free ranges: lines of START LENGTH\n"
 	"  --features A,B...     raw: no superblock; zero0: block 0 is zeros;\n"
-	"                        claims; nocsum; calm: log copies stay in place;\n"
+	"                        claims; map: a free map, and claims; nocsum;\n"
+	"                        calm: log copies stay in place;\n"
 	"                        stale: the last entry moves the live block 0\n"
 	"  --state S             active, torn-append:MASK, torn-rollover:MASK,\n"
 	"                        torn-activation:MASK, restoring,\n"
@@ -69,6 +71,8 @@ static void features(struct options *o, char *list)
 			o->zero0 = true;
 		else if (!strcmp(name, "claims"))
 			o->claims = true;
+		else if (!strcmp(name, "map"))
+			o->claims = o->map = true;
 		else if (!strcmp(name, "nocsum"))
 			o->nocsum = true;
 		else if (!strcmp(name, "stale"))

@@ -15,6 +15,7 @@
 #include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stddef.h>
 #include <string.h>
 #include "bow_format.h"
@@ -59,6 +60,7 @@ struct options {
 	bool raw;		/* no superblock in the invented contents */
 	bool zero0;		/* block 0 of D0 is all zeros (implies raw) */
 	bool claims;		/* v1.1 */
+	bool map;		/* v1.1: a free map; implies claims */
 	bool nocsum;		/* v0, v1.0: some entries without checksum */
 	bool stale;		/* the last entry moves the live copy */
 	bool calm;		/* log copies stay where they were written */
@@ -85,6 +87,7 @@ struct model {
 	uint32_t prev_log, prev_log_csum, reserve;
 	uint32_t region;		/* blocks of a claim's region, or 0 */
 	uint8_t *claimed;
+	uint32_t *map, maps;		/* places of the free map's blocks */
 
 	struct move batch[BATCH_MAX];
 	uint32_t batched;
@@ -128,6 +131,10 @@ uint32_t log_roll_over(struct model *m, const struct move *e, uint32_t n,
 void log_new_reserve(struct model *m);
 void log_seal(uint8_t *block);
 uint8_t *log_entries(uint8_t *block, uint32_t *count);
+
+/* freemap.c */
+void freemap_make(struct model *m);
+void freemap_states(const struct model *m, FILE *out);
 
 /* writer.c */
 void writer_write(struct model *m, uint32_t b, uint32_t blocks, uint64_t seed);

@@ -24,6 +24,8 @@ static uint32_t random_target(struct model *m)
 {
 	uint32_t dice = rnd_below(m, 100);
 
+	if (dice == 99 && m->maps)
+		return m->map[rnd_below(m, m->maps)];
 	if (dice < 12)
 		return find(m, USE_BACKUP);
 	if (dice < 16)
