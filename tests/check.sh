@@ -3,11 +3,11 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, faults, vm, NAME for the files tests/NAME.bats
-# and tests/NAME-*.bats, or for tests/vm/NAME.bats; without names all of them
-# run.  Every group prints TAP; a program that ends early, without its plan or
-# with a status that its lines do not explain, counts as a failure.  Logs stay
-# in build/check/.
+# NAME is a group: lint, unit, san, sim, faults, vm, NAME for the files
+# tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats; without
+# names all of them run.  Every group prints TAP; a program that ends early,
+# without its plan or with a status that its lines do not explain, counts as a
+# failure.  Logs stay in build/check/.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1

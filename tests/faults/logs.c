@@ -100,6 +100,9 @@ void sample_make(struct sample *s, u32 n)
 	if ((start->v1_1 && kind->version != V1_1) ||
 	    (start->torn && kind->bs == BOW_SECTOR_SIZE))
 		start = &starts[0];
+	/* Without a superblock the commit of a v0 log is refused. */
+	if (kind->version == V0 && start->action == BOW_ACTION_COMMIT)
+		m.o.zero0 = false;
 	*s = (struct sample){ .format = kind->name, .action = start->action,
 			      .bs = kind->bs, .bytes = BLOCKS * kind->bs };
 	if (start->mask)
