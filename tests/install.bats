@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# make install and uninstall, into a directory of the test's own.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	top=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	dest=$BATS_TEST_TMPDIR/dest
+}
+
+@test "install: programs, hook, boot script, rule, module source and man pages are there" {
+	make -s -C "$top" install DESTDIR="$dest" prefix=/usr
+	for f in usr/sbin/bow-restore usr/sbin/bow-verify usr/sbin/bowctl \
+			usr/share/man/man8/bow-restore.8 \
+			usr/share/man/man8/bow-verify.8 \
+			usr/share/man/man8/bowctl.8 \
+			usr/share/initramfs-tools/hooks/bow \
+			usr/share/initramfs-tools/scripts/local-premount/bow \
+			usr/lib/udev/rules.d/60-bow.rules \
+			usr/src/bow-0.1/dkms.conf usr/src/bow-0.1/Kbuild \
+			usr/src/bow-0.1/bow_format.h; do
+		[ -s "$dest/$f" ]
+	done
+	[ -x "$dest/usr/share/initramfs-tools/hooks/bow" ]
+	run ! grep -rn '@sbindir@' "$dest"
+}
+
+@test "install: the installed module source builds" {
+	local kdir
+
+	kdir=$(make -s -C "$top" help | sed -n 's/^kmod .*KDIR=//p')
+	[ -n "$kdir" ] || skip "no kernel headers"
+	make -s -C "$top" install DESTDIR="$dest" prefix=/usr
+	make -s -C "$kdir" M="$dest/usr/src/bow-0.1" modules
+	[ -s "$dest/usr/src/bow-0.1/dm-bow.ko" ]
+}
+
+@test "uninstall: no file of the installation is left" {
+	make -s -C "$top" install DESTDIR="$dest" prefix=/usr
+	[ "$(find "$dest" -type f | wc -l)" -gt 10 ]
+	make -s -C "$top" uninstall DESTDIR="$dest" prefix=/usr
+	run -0 find "$dest" -type f
+	[ -z "$output" ]
+}
