@@ -46,18 +46,26 @@ void bow_kick(struct bow *bow)
 
 static void queue_bio(struct bow *bow, struct bio *bio)
 {
+	bool refused;
+
 	spin_lock(&bow->lock);
-	bio_list_add(&bow->pending, bio);
+	refused = bow->given_up;
+	if (!refused)
+		bio_list_add(&bow->pending, bio);
 	spin_unlock(&bow->lock);
-	bow_kick(bow);
+	if (refused)
+		bow_end_bio(bio, BLK_STS_IOERR);
+	else
+		bow_kick(bow);
 }
 
-void bow_fail_pending(struct bow *bow)
+void bow_give_up(struct bow *bow)
 {
 	struct bio_list list;
 	struct bio *bio;
 
 	spin_lock(&bow->lock);
+	bow->given_up = true;
 	list = bow->pending;
 	bio_list_init(&bow->pending);
 	spin_unlock(&bow->lock);

@@ -310,7 +310,7 @@ static void bow_presuspend(struct dm_target *ti)
 
 	/* Device-mapper will wait for these; nobody will resume them now. */
 	if (READ_ONCE(bow->state) == BOW_RESUME)
-		bow_fail_pending(bow);
+		bow_give_up(bow);
 }
 
 static void bow_postsuspend(struct dm_target *ti)
@@ -331,6 +331,7 @@ static int bow_preresume(struct dm_target *ti)
 	char *error = "";
 	int r;
 
+	bow->given_up = false;
 	if (!bow->checked) {
 		r = check_log(bow, &error);
 		if (r) {

@@ -54,6 +54,7 @@ struct bow {
 	 */
 	spinlock_t lock;
 	enum bow_state state;
+	bool given_up;		/* state 3 ends without a resume: bios fail */
 	bool failed;		/* a log write failed: no further one, ever */
 	bool full;		/* a write was refused for lack of space */
 	u64 errors;		/* writes refused because of an I/O error */
@@ -193,8 +194,8 @@ void bow_untrack(struct bow *bow, struct bow_bio *bb);
 /* Wait until no bio to the live copy of block 0 is in flight. */
 void bow_wait_block0(struct bow *bow);
 void bow_kick(struct bow *bow);
-/* Fail what waits for a checkpoint to be taken up: that will not happen. */
-void bow_fail_pending(struct bow *bow);
+/* State 3: fail what waits for the checkpoint, and all that comes from now on. */
+void bow_give_up(struct bow *bow);
 
 /* dm-bow-discard.c */
 /* State 0: a write ends that its blocks are free, a discard begins it. */
