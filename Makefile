@@ -150,7 +150,16 @@ $(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(fil
 FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 	$(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))
 FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=pread64,--wrap=pwrite64
-$(B)/tests/faults: $(call hosted,$(FAULTS_SRC) $(LIB_SRC))
+# Windows so small that small logs need many.
+SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
+	-DGATHERED=5u
+small = $(patsubst %.c,$(B)/small/%.o,$(1))
+
+$(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SMALL) -c -o $@ $<
+
+$(B)/tests/faults: $(call hosted,$(FAULTS_SRC)) $(call small,$(LIB_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) \
 		$(FAULTS_WRAP) -o $@ $^

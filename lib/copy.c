@@ -9,32 +9,42 @@
 #include "log.h"
 #include "copy.h"
 
+/* At most so much; tests make it small. */
+#ifndef WINDOW_BYTES
 #define WINDOW_BYTES (16u << 20)
-#define WINDOW_BYTES_MIN (64u << 10)
-#define PIECES 8192u
+#endif
+#ifndef WINDOW_PIECES
+#define WINDOW_PIECES 8192u
+#endif
+
+static u32 smaller(u64 a, u32 b)
+{
+	return a < b ? (u32)a : b;
+}
 
 int bow_copy_init(struct bow_copy *c, struct bow_dev *dev,
-		  const struct bow_log *log, const struct bow_monitor *m,
-		  struct bow_error *e)
+		  const struct bow_log *log, const struct bow_plan *plan,
+		  const struct bow_monitor *m, struct bow_error *e)
 {
+	u64 pieces = plan->copies + plan->bytes / BOW_IO_BYTES + 1;
 	int r;
 
 	memset(c, 0, sizeof(*c));
 	c->log = log;
-	r = bow_sweep_init(&c->sweep, dev, m, PIECES, e);
+	c->total = plan->bytes;
+	r = bow_sweep_init(&c->sweep, dev, m, smaller(pieces, WINDOW_PIECES),
+			   e);
 	if (r)
 		return r;
 	/* A target is a piece or more. */
 	c->target = bow_alloc(c->sweep.room * sizeof(*c->target));
 	if (!c->target)
 		return bow_no_memory(e);
-	for (c->room = WINDOW_BYTES; c->room >= WINDOW_BYTES_MIN;
-	     c->room /= 2) {
-		c->buf = bow_alloc(c->room);
-		if (c->buf)
-			return 0;
-	}
-	return bow_no_memory(e);
+	/* One block at least: a piece is no less. */
+	c->room = smaller(plan->bytes + log->bs, WINDOW_BYTES);
+	while (!(c->buf = bow_alloc(c->room)) && c->room >= 2 * log->bs)
+		c->room = c->room / 2 / log->bs * log->bs;
+	return c->buf ? 0 : bow_no_memory(e);
 }
 
 void bow_copy_free(struct bow_copy *c)
@@ -49,19 +59,14 @@ void bow_copy_free(struct bow_copy *c)
 
 static void add_target(struct bow_copy *c, u64 sector, u32 bytes)
 {
-	struct bow_target *last = &c->target[c->targets];
+	struct bow_target *last = c->targets ? &c->target[c->targets - 1] :
+					       NULL;
 
-	if (c->targets) {
-		last--;
-		if (last->sector + (last->bytes >> BOW_SECTOR_SHIFT) ==
-		    sector) {
-			last->bytes += bytes;
-			return;
-		}
-		last++;
-	}
-	*last = (struct bow_target){ sector, c->fill, bytes };
-	c->targets++;
+	if (last && last->sector + (last->bytes >> BOW_SECTOR_SHIFT) == sector)
+		last->bytes += bytes;
+	else
+		c->target[c->targets++] =
+			(struct bow_target){ sector, c->fill, bytes };
 }
 
 /* Take as much of the plan as there is room for; false: nothing was left. */
@@ -154,11 +159,10 @@ static int write_out(struct bow_copy *c, struct bow_error *e)
 	return r ? bow_fail(e, r, BOW_WHY_IO_WRITE, start, 0) : 0;
 }
 
-int bow_copy_run(struct bow_copy *c, u64 total, struct bow_error *e)
+int bow_copy_run(struct bow_copy *c, struct bow_error *e)
 {
 	int r = 0;
 
-	c->total = total;
 	while (!r && fill_window(c)) {
 		r = bow_sweep_run(&c->sweep, keep, c, e);
 		if (!r)

@@ -33,11 +33,11 @@ struct bow_copy {
  * bow_copy_free() follows whatever this returns.
  */
 int bow_copy_init(struct bow_copy *c, struct bow_dev *dev,
-		  const struct bow_log *log, const struct bow_monitor *m,
-		  struct bow_error *e);
+		  const struct bow_log *log, const struct bow_plan *plan,
+		  const struct bow_monitor *m, struct bow_error *e);
 void bow_copy_free(struct bow_copy *c);
 
-/* Make the copies, `total` bytes.  They are not durable yet. */
-int bow_copy_run(struct bow_copy *c, u64 total, struct bow_error *e);
+/* Make the copies.  They are not durable yet. */
+int bow_copy_run(struct bow_copy *c, struct bow_error *e);
 
 #endif /* BOW_COPY_H */

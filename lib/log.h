@@ -9,8 +9,10 @@
 #include "bow_disk.h"
 #include "relocate.h"
 
-/* Largest request of a copy or of a checksum, bytes. */
+/* Largest request of a copy or of a checksum, bytes; tests make it small. */
+#ifndef BOW_IO_BYTES
 #define BOW_IO_BYTES (1u << 20)
+#endif
 
 /* ---- errors ---- */
 

@@ -81,14 +81,15 @@ static int mark_restoring(struct restore *s)
 static int copy_back(struct restore *s, const struct bow_plan *plan)
 {
 	struct bow_copy copy;
-	int r = bow_copy_init(&copy, s->dev, &s->log, s->monitor, s->e);
+	int r = bow_copy_init(&copy, s->dev, &s->log, plan, s->monitor,
+			      s->e);
 
 	if (!r)
 		r = mark_restoring(s);
 	if (!r)
 		r = bow_stopped(s->monitor, s->e);
 	if (!r)
-		r = bow_copy_run(&copy, plan->bytes, s->e);
+		r = bow_copy_run(&copy, s->e);
 	bow_copy_free(&copy);
 	return r;
 }

@@ -9,8 +9,6 @@
 #define AHEAD_BYTES (4u * BOW_IO_BYTES)
 #define AHEAD_PIECES 1024u
 
-#define ROOM_MIN 64u
-
 int bow_sweep_init(struct bow_sweep *s, struct bow_dev *dev,
 		   const struct bow_monitor *m, u32 room, struct bow_error *e)
 {
@@ -18,10 +16,9 @@ int bow_sweep_init(struct bow_sweep *s, struct bow_dev *dev,
 	s->dev = dev;
 	s->monitor = m;
 	s->buf = bow_alloc(BOW_IO_BYTES);
-	while (s->buf && !s->piece && room >= ROOM_MIN) {
+	for (; s->buf && !s->piece && room; room /= 2) {
 		s->piece = bow_alloc(room * sizeof(*s->piece));
 		s->room = room;
-		room /= 2;
 	}
 	if (s->piece)
 		return 0;

@@ -26,7 +26,10 @@ struct bow_sweep {
 	u8 *buf;		/* BOW_IO_BYTES */
 };
 
-/* Less room than asked for when memory is short.  0 or -ENOMEM. */
+/*
+ * Room for `room` pieces, or less when memory is short: 1 at least.
+ * 0 or -ENOMEM.
+ */
 int bow_sweep_init(struct bow_sweep *s, struct bow_dev *dev,
 		   const struct bow_monitor *m, u32 room, struct bow_error *e);
 void bow_sweep_free(struct bow_sweep *s);
