@@ -12,17 +12,6 @@ static u64 claim_regions(const struct bow_core *core)
 	return (core->map.blocks >> core->claim_shift) + 1;
 }
 
-/* Log2 of a region, in bytes: so that there are few claims on a large disk. */
-static u32 claim_bytes_shift(const struct bow_core *core)
-{
-	u32 shift = BOW_CLAIM_SHIFT_MIN;
-
-	while (core->device_sectors >> (shift - BOW_SECTOR_SHIFT) >=
-	       BOW_CLAIM_REGIONS)
-		shift++;
-	return shift;
-}
-
 static u32 log2_of(u32 power)
 {
 	u32 n = 0;
@@ -32,13 +21,30 @@ static u32 log2_of(u32 power)
 	return n;
 }
 
+/* Log2 of the blocks of a region: so that there are few on a large disk. */
+static u32 first_claim_shift(const struct bow_core *core)
+{
+	u32 shift = BOW_CLAIM_SHIFT_MIN;
+
+	while (core->device_sectors >> (shift - BOW_SECTOR_SHIFT) >=
+	       BOW_CLAIM_REGIONS)
+		shift++;
+	return shift - log2_of(core->bs);
+}
+
+/* As the header has it: log2 of the bytes. */
+static u32 claim_bytes_shift(const struct bow_core *core)
+{
+	return core->claim_shift + log2_of(core->bs);
+}
+
 int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit)
 {
 	memset(core, 0, sizeof(*core));
 	core->bs = bs;
 	core->unit = unit < bs ? unit : bs;
 	core->device_sectors = device_sectors;
-	core->claim_shift = claim_bytes_shift(core) - log2_of(bs);
+	core->claim_shift = first_claim_shift(core);
 	return bow_map_init(&core->map,
 			    device_sectors / (bs >> BOW_SECTOR_SHIFT));
 }
