@@ -129,6 +129,13 @@ static void count_batch(struct sim *sim, const struct bow_batch *batch)
 	cov->next_moves += batch->moves_next_log;
 	cov->next_moves_rolled += batch->moves_next_log && rolled;
 	cov->backup_moves += moves_backup(sim, batch);
+	if (!sim->stop.done)
+		return;
+	cov->batches_after++;
+	cov->rolled_after += rolled;
+	cov->live_moves_after += batch->moves_live0;
+	cov->next_moves_after += batch->moves_next_log;
+	cov->backup_moves_after += moves_backup(sim, batch);
 }
 
 /* What became of a batch. */
@@ -145,7 +152,7 @@ static enum outcome publish(struct sim *sim, struct bow_batch *batch,
 		engine_wait(sim, TRACK_BLOCK0);
 	read_copies(sim, batch);
 	if (write_copies(sim, batch)) {
-		sim->cov->aborted++;
+		sim->cov->aborted += !sim->off;
 		if (alone)
 			bow_batch_avoid(&e->core, batch);
 		else
@@ -154,7 +161,7 @@ static enum outcome publish(struct sim *sim, struct bow_batch *batch,
 	}
 	bow_batch_seal(&e->core, batch, &e->log_writes);
 	if (engine_run_writes(sim, e->log_writes.w, e->log_writes.count)) {
-		sim->cov->lost++;
+		sim->cov->lost += !sim->off;
 		e->failed = true;
 		bow_batch_lost(&e->core, batch);
 		return LOST;

@@ -18,6 +18,8 @@ void engine_init(struct sim *sim)
 	e->block0 = xalloc(sim->cfg->bs);
 	if (bow_core_init(&e->core, sectors, sim->cfg->bs, sim->cfg->unit))
 		abort();
+	/* Small devices need small regions, or the first claim takes all. */
+	e->core.claim_shift = sim->claim_shift;
 }
 
 static void drop_ops(struct op_list *list)
@@ -177,9 +179,55 @@ int engine_commit(struct sim *sim)
 	e->state = ENGINE_COMMITTED;
 	sim->model.phase = PHASE_NONE;
 	sim->cov->committed++;
+	sim->cov->committed_after += sim->stop.done != 0;
 	finish_discards(sim);
 	bow_core_reset(&e->core);
 	return 0;
+}
+
+/* ---- taking a checkpoint up ---- */
+
+int engine_add_range(struct sim *sim, enum bow_resume_kind kind, u64 start,
+		     u64 sectors)
+{
+	struct bow_core *core = &sim->engine.core;
+	u64 first = start / sim->engine.spb;
+	u64 count = sectors / sim->engine.spb;
+	int r = 0;
+
+	if (kind == BOW_RESUME_FREE)
+		return engine_add_free(sim, start, sectors);
+	/* The free set is complete when the first of the others comes. */
+	if (!core->map.armed)
+		r = bow_core_resume_begin(core);
+	if (r)
+		return r;
+	switch (kind) {
+	case BOW_RESUME_HELD:
+		bow_map_resume_held(&core->map, first, count);
+		break;
+	case BOW_RESUME_TAKEN:
+		bow_map_take(&core->map, first, count);
+		break;
+	case BOW_RESUME_CHANGED:
+		bow_map_resume_changed(&core->map, first, count);
+		break;
+	default:
+		bow_core_resume_claim(core, first, count);
+	}
+	return 0;
+}
+
+int engine_resume(struct sim *sim)
+{
+	struct engine *e = &sim->engine;
+	int r;
+
+	disk_read(&sim->disk, 0, sim->cpb, e->block0);
+	r = bow_core_resume_end(&e->core, e->block0);
+	if (!r)
+		e->state = ENGINE_CHECKPOINT;
+	return r;
 }
 
 int engine_restart(struct sim *sim)

@@ -205,6 +205,29 @@ void disk_lose(struct disk *d, struct rng *rng)
 	}
 }
 
+/* ---- a copy, while the engine goes on with the original ---- */
+
+void disk_fork(struct disk *kept, struct disk *d)
+{
+	const struct io *io;
+
+	disk_init(kept, d->cells, d->unit);
+	memcpy(kept->view, d->view, bytes_of(d, d->cells));
+	memcpy(kept->safe, d->safe, bytes_of(d, d->cells));
+	/* Nobody waits for what is in the cache. */
+	kept->cache = d->cache;
+	d->cache = NULL;
+	for (io = d->flight; io; io = io->next)
+		disk_submit(kept, io->cell, io->cells, io->data, io->fua,
+			    io->op);
+}
+
+void disk_reset(struct disk *d, struct rng *rng)
+{
+	while (d->flight)
+		disk_complete(d, d->flight, one_in(rng, 2) ? rng : NULL);
+}
+
 /* ---- power cuts ---- */
 
 static u32 cells_in(const struct io *io)
@@ -341,13 +364,10 @@ void pick_pattern(const struct pick *pick, u32 n, struct rng *rng, u8 *keep)
 	}
 }
 
-void disk_cut(struct disk *d, struct rng *rng)
+static void cut(struct disk *d, u32 n, const u8 *keep)
 {
-	u32 n = disk_pending(d);
-	u8 *keep = xalloc(n + 1);
 	u32 i;
 
-	pick_pattern(d->pick, n, rng, keep);
 	for (i = 0; i < n; i++) {
 		u32 cell = d->pick[i].io->cell + d->pick[i].i;
 
@@ -358,7 +378,28 @@ void disk_cut(struct disk *d, struct rng *rng)
 			       d->unit);
 		touch(d, cell);
 	}
-	free(keep);
 	free_list(&d->cache);
 	free_list(&d->flight);
+}
+
+void disk_cut(struct disk *d, struct rng *rng)
+{
+	u32 n = disk_pending(d);
+	u8 *keep = xalloc(n + 1);
+
+	pick_pattern(d->pick, n, rng, keep);
+	cut(d, n, keep);
+	free(keep);
+}
+
+void disk_tear(struct disk *d, u32 cells, struct rng *rng)
+{
+	u32 n = disk_pending(d);
+	u8 *keep = xalloc(n + 1);
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		keep[i] = d->pick[i].io->cell >= cells || one_in(rng, 2);
+	cut(d, n, keep);
+	free(keep);
 }

@@ -43,6 +43,9 @@ static bool wanted(const struct sim *sim)
 		stride = 1;
 	if (sim->model.phase == PHASE_NONE)
 		stride *= 4;
+	/* Where the machine stops, each run goes another way. */
+	if (sim->cfg->resume)
+		stride *= 12;
 	stride <<= ex->states / 1000 < 16 ? ex->states / 1000 : 16;
 	return mix(sim->seed ^ mix(ex->cut)) % stride == 0;
 }
@@ -74,6 +77,7 @@ static void examine_subset(struct sim *sim, u32 n, u32 subset, u8 *keep)
 			disk_put(&ex->disk, &sim->disk.pick[i]);
 	}
 	sim->cov->states++;
+	sim->cov->states_after += sim->stop.done != 0;
 	ex->states++;
 	why = recover(sim);
 	if (why)

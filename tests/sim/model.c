@@ -6,6 +6,8 @@
  * contents (firm), and the writes since then, any of which a power cut may
  * leave.  Discarded cells are undefined until they are written again, and so
  * are free blocks once a checkpoint is taken.
+ *
+ * Once the power is off, what the engine still does concerns nobody.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +108,8 @@ void model_written(struct sim *sim, struct user_write *uw, bool fua)
 {
 	struct model *m = &sim->model;
 
+	if (sim->off)
+		return;
 	memcpy(m->live + offset(sim, uw->cell), uw->data,
 	       offset(sim, uw->cells));
 	memset(m->live_known + uw->cell, 1, uw->cells);
@@ -122,6 +126,8 @@ static void make_undefined(struct sim *sim, u32 cell, u32 cells)
 
 void model_write_failed(struct sim *sim, struct user_write *uw, bool sent)
 {
+	if (sim->off)
+		return;
 	if (sent)
 		make_undefined(sim, uw->cell, uw->cells);
 	forget(sim, uw);
@@ -135,6 +141,8 @@ void model_discard(struct sim *sim, u32 cell, u32 cells)
 
 void model_discarded(struct sim *sim, u32 cell, u32 cells)
 {
+	if (sim->off)
+		return;
 	make_undefined(sim, cell, cells);
 	while (cells--)
 		sim->model.discards[cell++]--;
@@ -144,6 +152,8 @@ void model_flushed(struct sim *sim)
 {
 	struct user_write **p = &sim->model.writes;
 
+	if (sim->off)
+		return;
 	while (*p) {
 		struct user_write *uw = *p;
 
@@ -177,6 +187,65 @@ void model_checkpoint(struct sim *sim)
 	}
 }
 
+/* ---- after a reboot ---- */
+
+/*
+ * What was sent below stays where it is, or what was there before: in both
+ * cases the block is the user's.
+ */
+static void note_sent(struct sim *sim)
+{
+	const struct io *io;
+
+	for (io = sim->disk.flight; io; io = io->next) {
+		u32 c;
+
+		if (!io->op || io->op->kind != OP_WRITE)
+			continue;
+		for (c = to_cell(sim, io->op->sector);
+		     c < to_cell(sim, op_end(io->op)); c++)
+			sim->model.live_known[c] = 1;
+	}
+}
+
+void model_off(struct sim *sim)
+{
+	struct model *m = &sim->model;
+	u32 c;
+
+	note_sent(sim);
+	for (c = 0; c < sim->cells; c++) {
+		if (m->discards[c])
+			make_undefined(sim, c, 1);
+		m->discards[c] = 0;
+	}
+}
+
+const char *model_reboot(struct sim *sim, u32 live0, u32 *cell)
+{
+	struct model *m = &sim->model;
+	size_t bytes = offset(sim, sim->cells);
+	u8 *image = xalloc(bytes);
+	struct user_write *uw;
+	const char *why;
+
+	memcpy(image, sim->disk.view, bytes);
+	disk_read(&sim->disk, live0, sim->cpb, image);
+	why = model_check_live(sim, image, cell);
+	memcpy(m->live, image, bytes);
+	free(image);
+	/* The next flush makes all of it durable. */
+	for (uw = m->writes; uw; uw = uw->next)
+		uw->done = true;
+	return why;
+}
+
+void model_rebooted(struct sim *sim)
+{
+	model_flushed(sim);
+	make_firm(sim, 0, sim->cells);
+}
+
 /* ---- comparisons ---- */
 
 /* Where the user's cell is now, as the engine would read it. */
@@ -192,6 +261,8 @@ void model_check_view(struct sim *sim)
 	const struct model *m = &sim->model;
 	u32 cell = 0;
 
+	if (sim->off)
+		return;
 	/* A failed activation that cannot be undone leaves the log there. */
 	if (m->phase == PHASE_UNDOING)
 		cell = sim->cpb;

@@ -21,18 +21,25 @@
 #define STATES_COVER 100000u
 
 static const struct config configs[] = {
-	{ "bs 512", 512, 512, false, false },
-	{ "bs 1024", 1024, 512, false, false },
-	{ "bs 2048", 2048, 512, false, false },
-	{ "bs 2048, guard", 2048, 512, true, false },
-	{ "bs 4096", 4096, 512, false, false },
-	{ "bs 4096, guard", 4096, 512, true, false },
-	{ "bs 4096, unit 4096", 4096, 4096, false, false },
-	{ "bs 4096, unit 4096, guard", 4096, 4096, true, false },
-	{ "bs 512, faults", 512, 512, false, true },
-	{ "bs 2048, guard, faults", 2048, 512, true, true },
-	{ "bs 4096, guard, faults", 4096, 512, true, true },
-	{ "bs 4096, unit 4096, faults", 4096, 4096, false, true },
+	{ "bs 512", 512, 512, false, false, false },
+	{ "bs 1024", 1024, 512, false, false, false },
+	{ "bs 2048", 2048, 512, false, false, false },
+	{ "bs 2048, guard", 2048, 512, true, false, false },
+	{ "bs 4096", 4096, 512, false, false, false },
+	{ "bs 4096, guard", 4096, 512, true, false, false },
+	{ "bs 4096, unit 4096", 4096, 4096, false, false, false },
+	{ "bs 4096, unit 4096, guard", 4096, 4096, true, false, false },
+	{ "bs 512, faults", 512, 512, false, true, false },
+	{ "bs 2048, guard, faults", 2048, 512, true, true, false },
+	{ "bs 4096, guard, faults", 4096, 512, true, true, false },
+	{ "bs 4096, unit 4096, faults", 4096, 4096, false, true, false },
+	{ "bs 512, resume", 512, 512, false, false, true },
+	{ "bs 2048, guard, resume", 2048, 512, true, false, true },
+	{ "bs 4096, resume", 4096, 512, false, false, true },
+	{ "bs 4096, guard, resume", 4096, 512, true, false, true },
+	{ "bs 4096, guard, resume, again", 4096, 512, true, false, true },
+	{ "bs 4096, unit 4096, resume", 4096, 4096, false, false, true },
+	{ "bs 1024, faults, resume", 1024, 512, false, true, true },
 };
 
 #define CONFIGS (sizeof(configs) / sizeof(configs[0]))
@@ -72,19 +79,25 @@ static void submitted(void *ctx, const struct io *io)
 {
 	struct sim *sim = ctx;
 
+	if (sim->off)
+		return;
 	watch_write(sim, io);
 	sim->ex.at_block0 = io->cell < sim->cpb;
 	examine(sim);
+	resume_point(sim, io);
 }
 
 static void settled(void *ctx)
 {
 	struct sim *sim = ctx;
 
+	if (sim->off)
+		return;
 	if (sim->model.phase == PHASE_COMMITTING &&
 	    bow_get_le32(sim->disk.safe) != BOW_MAGIC_LOG)
 		sim->model.phase = PHASE_CLOSING;
 	examine(sim);
+	resume_point(sim, NULL);
 }
 
 /* ---- one run ---- */
@@ -104,6 +117,8 @@ static bool run_seed(const struct options *opt, u64 seed, struct coverage *cov)
 		      << rng_below(&sim->rng, 4);
 	/* Some devices end with less than a block. */
 	sim->cells = sim->blocks * sim->cpb + rng_below(&sim->rng, sim->cpb);
+	/* One write touches no more of them than one batch claims. */
+	sim->claim_shift = 3 + rng_below(&sim->rng, 3);
 	sim->garbage = xalloc((size_t)sim->cells * sim->cfg->unit);
 	memset(sim->garbage, 0xa5, (size_t)sim->cells * sim->cfg->unit);
 
@@ -122,6 +137,29 @@ static bool run_seed(const struct options *opt, u64 seed, struct coverage *cov)
 }
 
 /* ---- groups ---- */
+
+static void print_resumes(const struct coverage *c)
+{
+	printf("# resumed %llu times (%llu a second, %llu a third), %llu after a torn append, %llu after a torn roll-over (%llu old header, %llu new); %llu resets, mending stopped %llu times, live copied %llu times, %llu refused\n",
+	       (unsigned long long)c->resumed,
+	       (unsigned long long)c->resumed_again,
+	       (unsigned long long)c->resumed_thrice,
+	       (unsigned long long)c->resumed_append,
+	       (unsigned long long)(c->resumed_old + c->resumed_new),
+	       (unsigned long long)c->resumed_old,
+	       (unsigned long long)c->resumed_new,
+	       (unsigned long long)c->resets, (unsigned long long)c->mend_stops,
+	       (unsigned long long)c->resumed_copy,
+	       (unsigned long long)c->refused);
+	printf("# after a resume: %llu states, %llu batches, %llu roll-overs, %llu commits; moved: %llu live, %llu reserved, %llu backups\n",
+	       (unsigned long long)c->states_after,
+	       (unsigned long long)c->batches_after,
+	       (unsigned long long)c->rolled_after,
+	       (unsigned long long)c->committed_after,
+	       (unsigned long long)c->live_moves_after,
+	       (unsigned long long)c->next_moves_after,
+	       (unsigned long long)c->backup_moves_after);
+}
 
 static void print_coverage(const struct coverage *c)
 {
@@ -142,6 +180,8 @@ static void print_coverage(const struct coverage *c)
 	       (unsigned long long)c->backup_moves,
 	       (unsigned long long)c->returned, (unsigned long long)c->full,
 	       (unsigned long long)c->aborted, (unsigned long long)c->lost);
+	if (c->resumed)
+		print_resumes(c);
 }
 
 /* All members are counters of the same type. */
@@ -187,10 +227,20 @@ static bool covered(const struct coverage *c)
 	       c->full && c->aborted && c->lost;
 }
 
+static bool covered_resumes(const struct coverage *c)
+{
+	return c->resumed_append && c->resumed_old && c->resumed_new &&
+	       c->resumed_copy && c->resumed_again && c->resumed_thrice &&
+	       c->mend_stops && c->resets && c->refused && c->states_after &&
+	       c->batches_after && c->rolled_after && c->committed_after &&
+	       c->live_moves_after && c->next_moves_after &&
+	       c->backup_moves_after;
+}
+
 static int run_all(const struct options *opt)
 {
 	struct coverage all = { 0 };
-	bool failed = false;
+	bool failed = false, reached;
 	u32 i;
 
 	printf("1..%u\n", (u32)CONFIGS + 1);
@@ -202,9 +252,10 @@ static int run_all(const struct options *opt)
 		       (u32)CONFIGS + 1);
 		return failed;
 	}
-	failed |= !covered(&all);
-	printf("%sok %u - every case was reached\n",
-	       covered(&all) ? "" : "not ", (u32)CONFIGS + 1);
+	reached = covered(&all) && covered_resumes(&all);
+	failed |= !reached;
+	printf("%sok %u - every case was reached\n", reached ? "" : "not ",
+	       (u32)CONFIGS + 1);
 	return failed;
 }
 

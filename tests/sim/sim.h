@@ -12,6 +12,7 @@
  *   workload.c  what the user does, from a seed
  *   examine.c   power cuts, and the states of the disk that each may leave
  *   recover.c   libbow on such a state, itself cut, and what must come out
+ *   resume.c    the machine stops, and goes on with the checkpoint
  *
  * A cell is what the disk writes whole: cfg->unit bytes.  The core counts in
  * blocks of cfg->bs bytes and in sectors of 512.
@@ -25,6 +26,7 @@
 #include "bow.h"
 #include "bow_core.h"
 #include "bow_freemap.h"
+#include "resume.h"
 
 /* ---- random numbers: the same on every machine ---- */
 
@@ -108,6 +110,11 @@ void disk_lose(struct disk *d, struct rng *rng);
 const struct io *disk_in_flight(const struct disk *d, u32 cell, u32 cells,
 				const struct io *but);
 
+/* @kept: what @d has now.  @d goes on; what it held in its cache is gone. */
+void disk_fork(struct disk *kept, struct disk *d);
+/* The machine stops, the disk does not: any part of each write is done. */
+void disk_reset(struct disk *d, struct rng *rng);
+
 /* The cells that a power cut may or may not leave written, in d->pick. */
 u32 disk_pending(struct disk *d);
 /* Power cut: @from's safe contents and the chosen cells onto @to. */
@@ -116,6 +123,8 @@ void disk_put(struct disk *to, const struct pick *pick);
 void disk_revert(struct disk *to, const struct disk *from);
 /* Power cut of @d itself: each pending cell survives or does not. */
 void disk_cut(struct disk *d, struct rng *rng);
+/* ... only those of writes to the first @cells cells may not survive. */
+void disk_tear(struct disk *d, u32 cells, struct rng *rng);
 /* Choose cells of n pending ones by a random pattern; keep[i] is 0 or 1. */
 void pick_pattern(const struct pick *pick, u32 n, struct rng *rng, u8 *keep);
 
@@ -212,6 +221,21 @@ struct examiner {
 	struct rng rng;
 };
 
+/* ---- resume.c ---- */
+
+struct stop_plan {
+	u32 left;		/* times that the machine will still stop */
+	u32 one_in;		/* ... at one in so many writes of block 0, 0:
+				 * at roll-overs alone */
+	u32 done;		/* times that this checkpoint was resumed */
+	u32 mend_left;		/* times that the mending will */
+	bool mending;
+	/* The last one. */
+	bool reset;		/* the machine alone: the cache is intact */
+	enum phase phase;
+	struct disk disk;	/* as it was left */
+};
+
 /* ---- sim.c ---- */
 
 struct config {
@@ -220,6 +244,7 @@ struct config {
 	u32 unit;
 	bool ext;		/* block 0 has an ext superblock */
 	bool faults;		/* writes and flushes fail now and then */
+	bool resume;		/* always: the machine stops and goes on */
 };
 
 /* How often each case was reached, over all runs. */
@@ -244,6 +269,24 @@ struct coverage {
 	u64 full;
 	u64 aborted;
 	u64 lost;
+	u64 resumed;
+	u64 resumed_append;	/* after a torn append */
+	u64 resumed_old;	/* after a torn roll-over, old header */
+	u64 resumed_new;	/* ... new header */
+	u64 resumed_copy;	/* the live copy was copied */
+	u64 resumed_again;	/* a second time */
+	u64 resumed_thrice;
+	u64 mend_stops;
+	u64 resets;
+	u64 refused;
+	/* In a checkpoint that was resumed: */
+	u64 states_after;
+	u64 batches_after;
+	u64 rolled_after;
+	u64 next_moves_after;
+	u64 live_moves_after;
+	u64 backup_moves_after;
+	u64 committed_after;
 };
 
 struct options {
@@ -267,6 +310,7 @@ struct sim {
 	bool examining;
 	bool in_tick;
 	bool in_worker;
+	bool off;		/* the machine has stopped */
 	u64 writes;		/* names the contents of each cell */
 	u8 *garbage;		/* what discarded cells hold */
 	u32 blocks;		/* whole ones */
@@ -274,6 +318,8 @@ struct sim {
 	u32 cpb;		/* cells of a block */
 	u32 complete_one_in;	/* how slow the disk is */
 	u32 mood;		/* of the workload */
+	u32 claim_shift;	/* log2 of the blocks of a region */
+	struct stop_plan stop;
 	struct disk disk;
 	struct engine engine;
 	struct model model;
@@ -326,6 +372,14 @@ void model_discard(struct sim *sim, u32 cell, u32 cells);
 void model_discarded(struct sim *sim, u32 cell, u32 cells);
 void model_flushed(struct sim *sim);
 void model_checkpoint(struct sim *sim);
+/* The machine stops.  What is not known to be done is not defined. */
+void model_off(struct sim *sim);
+/*
+ * What the disk shows is what the user has; NULL, or what is wrong with it.
+ * It is durable after model_rebooted().
+ */
+const char *model_reboot(struct sim *sim, u32 live0, u32 *cell);
+void model_rebooted(struct sim *sim);
 /* Does the engine show the user what it should? */
 void model_check_view(struct sim *sim);
 /* NULL, or what is wrong with a recovered disk; *cell says where. */
@@ -374,6 +428,10 @@ int engine_add_free(struct sim *sim, u64 first_sector, u64 sectors);
 int engine_checkpoint(struct sim *sim);
 int engine_commit(struct sim *sim);
 int engine_restart(struct sim *sim);
+/* Taking up a checkpoint: ranges of all kinds, what is free first. */
+int engine_add_range(struct sim *sim, enum bow_resume_kind kind, u64 start,
+		     u64 sectors);
+int engine_resume(struct sim *sim);
 
 /* workload.c */
 void workload_run(struct sim *sim);
@@ -387,6 +445,13 @@ void examiner_init(struct sim *sim);
 void examiner_exit(struct sim *sim);
 /* A power cut here. */
 void examine(struct sim *sim);
+
+/* resume.c */
+void resume_plan(struct sim *sim);
+/* The machine may stop here: at a write, or where @io is NULL. */
+void resume_point(struct sim *sim, const struct io *io);
+/* It has.  False: the checkpoint does not go on. */
+bool resume_run(struct sim *sim);
 
 /* recover.c: NULL, or what is wrong with the state on sim->ex.disk */
 const char *recover(struct sim *sim);

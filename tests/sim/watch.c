@@ -158,6 +158,21 @@ static void check_block0(struct sim *sim, const struct io *io)
 		sim_fail(sim, "a log write follows the commit");
 }
 
+/* What the user has written is not the engine's to write to. */
+static void check_users(struct sim *sim, const struct io *io)
+{
+	const struct model *m = &sim->model;
+	u32 c;
+
+	for (c = io->cell; !io->op && c < io->cell + io->cells; c++) {
+		if (c >= sim->cpb && m->live_known[c] && !m->discards[c]) {
+			sim_fail(sim, "the engine overwrites block %u of the user",
+				 c / sim->cpb);
+			return;
+		}
+	}
+}
+
 void watch_write(struct sim *sim, const struct io *io)
 {
 	const struct model *m = &sim->model;
@@ -171,6 +186,7 @@ void watch_write(struct sim *sim, const struct io *io)
 		check_block0(sim, io);
 	if (m->phase == PHASE_NONE || m->phase == PHASE_CLOSING)
 		return;
+	check_users(sim, io);
 	for (c = io->cell; c < io->cell + io->cells; c++) {
 		u32 block = c / sim->cpb;
 

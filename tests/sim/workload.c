@@ -187,9 +187,31 @@ static void user_write(struct sim *sim)
 	engine_submit(sim, op);
 }
 
+/* A free block that the user has written to, where there is one. */
+static u32 taken_block(struct sim *sim)
+{
+	u32 block = random_block(sim);
+	u32 i;
+
+	for (i = 0; i < sim->blocks; i++) {
+		if (bow_map_state(&sim->engine.core.map, block) == BOW_TAKEN)
+			break;
+		block = (block + 1) % sim->blocks;
+	}
+	return block;
+}
+
+/* What is given back is used again, for something else. */
+static struct range discard_range(struct sim *sim)
+{
+	if (sim->engine.state != ENGINE_CHECKPOINT || one_in(&sim->rng, 2))
+		return some_range(sim);
+	return (struct range){ taken_block(sim) * sim->cpb, sim->cpb };
+}
+
 static void user_discard(struct sim *sim)
 {
-	struct range r = some_range(sim);
+	struct range r = discard_range(sim);
 	struct op *op = new_op(sim, OP_DISCARD, r);
 
 	/* What a disk does to discarded cells is its own affair. */
@@ -231,13 +253,15 @@ bool workload_fault(struct sim *sim)
 	bool change = sim->model.phase != PHASE_NONE &&
 		      sim->model.phase != PHASE_ACTIVE;
 
+	if (sim->off)
+		return true;
 	return sim->cfg->faults &&
 	       one_in(&sim->rng, change ? FAULT_ONE_IN_CHANGE : FAULT_ONE_IN);
 }
 
 void workload_tick(struct sim *sim)
 {
-	if (sim->in_tick)
+	if (sim->in_tick || sim->off)
 		return;
 	sim->in_tick = true;
 	if (one_in(&sim->rng, 4))
@@ -259,7 +283,7 @@ static void some_ops(struct sim *sim, u32 count)
 {
 	u32 kick = moods[sim->mood].kick_one_in;
 
-	while (count-- && !sim->failed) {
+	while (count-- && !sim->failed && !sim->off) {
 		user_op(sim);
 		while (sim->disk.flight &&
 		       one_in(&sim->rng, sim->complete_one_in))
@@ -293,24 +317,35 @@ static void free_extents(struct sim *sim)
 	}
 }
 
+/* Until its end, if it comes to one.  False: the machine has stopped. */
+static bool use_checkpoint(struct sim *sim, u32 ops)
+{
+	some_ops(sim, ops);
+	if (one_in(&sim->rng, 3))
+		settle(sim);
+	model_check_view(sim);
+	if (!sim->failed && !sim->off && one_in(&sim->rng, 2) &&
+	    engine_commit(sim) && !sim->off)
+		engine_commit(sim);
+	return !sim->off || sim->failed;
+}
+
 /* One checkpoint, from state 0 on.  False: the run is over. */
 static bool checkpoint(struct sim *sim, u32 ops)
 {
 	some_ops(sim, rng_below(&sim->rng, 8));
 	free_extents(sim);
 	some_ops(sim, rng_below(&sim->rng, 4));
-	if (engine_checkpoint(sim)) {
+	if (engine_checkpoint(sim) && !sim->off) {
 		free_extents(sim);
-		if (engine_checkpoint(sim))
+		if (engine_checkpoint(sim) && !sim->off)
 			return false;
 	}
-	some_ops(sim, ops);
-	if (one_in(&sim->rng, 3))
-		settle(sim);
-	model_check_view(sim);
-	if (sim->failed || one_in(&sim->rng, 2))
-		return false;
-	if (engine_commit(sim) && engine_commit(sim))
+	do {
+		if (sim->off && !resume_run(sim))
+			return false;
+	} while (!use_checkpoint(sim, ops));
+	if (sim->engine.state != ENGINE_COMMITTED)
 		return false;
 	engine_work(sim);
 	some_ops(sim, rng_below(&sim->rng, 12));
@@ -328,9 +363,12 @@ void workload_run(struct sim *sim)
 	sim->ex.stride = 1 + rng_below(&sim->rng, 1 + lengths[length] / 2);
 	sim->mood = rng_below(&sim->rng, sizeof(moods) / sizeof(moods[0]));
 	sim->complete_one_in = 1 + rng_below(&sim->rng, 3);
+	resume_plan(sim);
 	if (checkpoint(sim, lengths[length]) && one_in(&sim->rng, 2) &&
-	    !engine_restart(sim))
+	    !engine_restart(sim)) {
+		sim->stop.done = 0;
 		checkpoint(sim, lengths[length] / 2);
+	}
 	settle(sim);
 	model_check_view(sim);
 	engine_exit(sim);
