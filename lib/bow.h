@@ -109,6 +109,7 @@ enum bow_why {
 	BOW_WHY_RECORD_CSUM,
 	BOW_WHY_FINAL_SECTOR,
 	BOW_WHY_FINAL_CSUM,
+	BOW_WHY_FINAL_LOG,
 	/* refusals */
 	BOW_WHY_COMMIT_RESTORING,
 	BOW_WHY_COMMIT_UNSURE,
@@ -194,6 +195,7 @@ struct bow_header {
 	u32 header_size;
 	u32 block_size;
 	u32 count;
+	u32 undone;		/* entries above count that a v1.0 tool undid */
 	u32 sequence;
 	u64 sector0;
 	u32 entries_csum;

@@ -104,6 +104,8 @@ static const struct why whys[BOW_WHY_END] = {
 				   "is not a block of the device", "sectors:" },
 	[BOW_WHY_FINAL_CSUM] = { DAMAGED, "the final block 0 at sector",
 				 "does not match its checksum", NULL },
+	[BOW_WHY_FINAL_LOG] = { DAMAGED, "the final block 0 at sector",
+				"is itself a log", NULL },
 	[BOW_WHY_COMMIT_RESTORING] = { ERROR, NULL,
 				       "a rollback has begun: it can only be "
 				       "rolled back", NULL },

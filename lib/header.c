@@ -101,6 +101,7 @@ static bool lowered_count(const struct bow_header_disk *d, const u8 *block,
 		if (!bow_entries_ok(block, h, count,
 				    le32_to_cpu(d->entries_csum)))
 			return false;
+		h->undone = count - h->count;
 		h->prev_count = 0;
 		h->entries_csum = bow_entries_csum(block, h->header_size,
 						   h->count);

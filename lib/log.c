@@ -150,7 +150,8 @@ static bool moves_live(struct walk *w, u32 index, const struct bow_entry *entry)
 	/* A torn append may have taken away the entry that moved it there. */
 	bool sure = w->live_found || w->log->torn != BOW_TORN_APPEND;
 
-	if (!w->live || index == 0)
+	/* Its contents change in place, so no writer gave it a checksum. */
+	if (!w->live || index == 0 || entry->checksum)
 		return false;
 	if (sure && covers(entry->dest, entry->size, w->live)) {
 		w->live = entry->source + (w->live - entry->dest);
@@ -169,7 +170,7 @@ static bool moves_live(struct walk *w, u32 index, const struct bow_entry *entry)
 	 * append moved it.  The move before is known by its lack of a checksum.
 	 */
 	if (!w->live_found && w->log->torn != BOW_TORN_NONE &&
-	    entry->checksum == 0 && entry->size == w->log->bs) {
+	    entry->size == w->log->bs) {
 		w->live = entry->source;
 		w->live_found = true;
 		return true;

@@ -46,7 +46,7 @@ programs_of()
 		sanitized restore restore-damage restore-faults verify ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
 	faults)	echo "host faults build/tests/faults --states $(
-			[ $long = 0 ] && echo 100000 || echo 5000000)" ;;
+			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"

@@ -2,13 +2,15 @@
 /*
  * faults.c - restores that are made to fail at every possible moment
  *
- *   faults [--states N] [--first LOG] [--seed N]
+ *   faults [--states N] [--first LOG] [--seed N] [--stride N]
  *
  * For each log: one fault of one kind, at the k-th request for every k; after a
  * power cut, every subset of up to 8 sectors that were not flushed, or a sample
  * of more.  Then up to three more cuts, at random; then a run to the end.  That
  * is one state, and it ends with the expected contents, durable, or the restore
  * failed.  Only garbage in block 0 may be refused instead, nothing written.
+ *
+ * Then, on 100 logs, every N-th bit of block 0 is wrong.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 
 #define SAMPLES 3u
 #define MORE_CUTS 3u
+#define FLIP_LOGS 100u
 
 static const char *const titles[FAULT_KINDS] = {
 	[FAULT_NONE] = "undisturbed",
@@ -291,7 +294,21 @@ static void one_log(u32 n)
 	sample_free(&sample);
 }
 
-static void report(u32 logs, time_t begin)
+static int report_flips(int number, u32 stride)
+{
+	struct flips c;
+
+	flips(FLIP_LOGS, stride, &c);
+	printf("%sok %d - every bit of a log block: %llu flips\n",
+	       c.wrong ? "not " : "", number, (unsigned long long)c.done);
+	printf("# %llu refused, nothing written; %llu restored right; %llu in "
+	       "what v0 and v1.0 do not protect\n",
+	       (unsigned long long)c.refused, (unsigned long long)c.right,
+	       (unsigned long long)c.unprotected);
+	return c.wrong != 0;
+}
+
+static void report(u32 logs, u32 stride, time_t begin)
 {
 	int i, bad = failures[FAULT_NONE] != 0;
 
@@ -303,7 +320,8 @@ static void report(u32 logs, time_t begin)
 		printf("%sok %d - %s: %llu states\n", good ? "" : "not ", i + 1,
 		       titles[i], (unsigned long long)states[i]);
 	}
-	printf("1..%d\n", FAULT_KINDS);
+	bad |= report_flips(FAULT_KINDS + 1, stride);
+	printf("1..%d\n", FAULT_KINDS + 1);
 	printf("# %llu states of %u logs, %llu more cuts, %llu refused with "
 	       "garbage in block 0, %ld s\n",
 	       (unsigned long long)all_states(), logs,
@@ -318,10 +336,11 @@ int main(int argc, char **argv)
 		{ "states", required_argument, NULL, 's' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 'r' },
+		{ "stride", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 }
 	};
 	u64 want = 100000;
-	u32 first = 0, n;
+	u32 first = 0, stride = 61, n;
 	time_t begin = time(NULL);
 	int c;
 
@@ -330,11 +349,12 @@ int main(int argc, char **argv)
 		case 's': want = strtoull(optarg, NULL, 0); break;
 		case 'f': first = (u32)strtoul(optarg, NULL, 0); break;
 		case 'r': rng = strtoull(optarg, NULL, 0); break;
+		case 't': stride = (u32)strtoul(optarg, NULL, 0); break;
 		default: return 16;
 		}
 	}
 	for (n = 0; all_states() < want; n++)
 		one_log(first + n);
-	report(n, begin);
+	report(n, stride ? stride : 1, begin);
 	return 0;
 }

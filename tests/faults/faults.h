@@ -94,7 +94,22 @@ struct sample {
 
 /* Log number n; every format, block size and state comes by and by. */
 void sample_make(struct sample *s, u32 n);
+/* The same with few entries. */
+void sample_make_small(struct sample *s, u32 n);
 void sample_free(struct sample *s);
 bool sample_result(const struct sample *s, const u8 *image);
+
+/* ---- flips.c ---- */
+
+struct flips {
+	u64 done;
+	u64 refused;		/* and nothing written */
+	u64 right;		/* restored all the same */
+	u64 unprotected;	/* restored wrong; the format cannot tell */
+	u64 wrong;
+};
+
+/* Every stride-th bit of block 0 of `logs` logs. */
+void flips(u32 logs, u32 stride, struct flips *count);
 
 #endif /* TESTS_FAULTS_H */

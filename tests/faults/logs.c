@@ -78,7 +78,7 @@ static void make(struct sample *s, struct model *m)
 	free(m->before);
 }
 
-void sample_make(struct sample *s, u32 n)
+static void draw(struct sample *s, u32 n, u32 ops)
 {
 	const struct kind *kind = &kinds[n % KINDS];
 	const struct start *start = &starts[n / KINDS % STARTS];
@@ -88,7 +88,7 @@ void sample_make(struct sample *s, u32 n)
 		.bs = kind->bs,
 		.bytes = (u64)BLOCKS * kind->bs,
 		.seed = n + 1,
-		.ops = 20 + rnd_to(&rng, 40),
+		.ops = ops ? ops : 20 + rnd_to(&rng, 40),
 		.header_size = 28 + (n % 5 == 1 ? rnd_to(&rng, 200) : 0),
 		.nocsum = n % 7 == 3,
 		.claims = kind->version == V1_1 && n % 3 == 0,
@@ -114,6 +114,16 @@ void sample_make(struct sample *s, u32 n)
 	make(s, &m);
 	snprintf(s->name + strlen(s->name), sizeof(s->name) - strlen(s->name),
 		 ", format %s, bs %u, log number %u", kind->name, kind->bs, n);
+}
+
+void sample_make(struct sample *s, u32 n)
+{
+	draw(s, n, 0);
+}
+
+void sample_make_small(struct sample *s, u32 n)
+{
+	draw(s, n, 12 + n % 5);
 }
 
 void sample_free(struct sample *s)
