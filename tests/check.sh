@@ -3,7 +3,7 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, faults, vm, NAME for the files
+# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, NAME for the files
 # tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats; without
 # names all of them run.  Every group prints TAP; a program that ends early,
 # without its plan or with a status that its lines do not explain, counts as a
@@ -24,7 +24,7 @@ all_groups()
 {
 	local f
 
-	echo lint unit san sim faults
+	echo lint unit san sim faults fuzz
 	for f in tests/*.bats; do
 		# NAME-PART.bats is run with NAME.bats.
 		basename "${f%%-*}" .bats
@@ -47,6 +47,7 @@ programs_of()
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
 	faults)	echo "host faults build/tests/faults --states $(
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
+	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 15 || echo 600)" ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"
@@ -97,7 +98,7 @@ get_packages()
 {
 	local lists="$PACKAGES_BUILD $PACKAGES_MODULE $PACKAGES_TEST"
 
-	case " $* " in *' lint '*) lists="$lists $PACKAGES_LINT" ;; esac
+	case " $* " in *' lint '* | *' fuzz '*) lists="$lists $PACKAGES_LINT" ;; esac
 	if grep -q '^vm ' "$out/programs"; then
 		lists="$lists $PACKAGES_VM"
 	fi
