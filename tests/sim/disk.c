@@ -392,14 +392,15 @@ void disk_cut(struct disk *d, struct rng *rng)
 	free(keep);
 }
 
-void disk_tear(struct disk *d, u32 cells, struct rng *rng)
+void disk_tear(struct disk *d, u32 cells, bool none, struct rng *rng)
 {
 	u32 n = disk_pending(d);
 	u8 *keep = xalloc(n + 1);
 	u32 i;
 
 	for (i = 0; i < n; i++)
-		keep[i] = d->pick[i].io->cell >= cells || one_in(rng, 2);
+		keep[i] = d->pick[i].io->cell >= cells ||
+			  (!none && one_in(rng, 2));
 	cut(d, n, keep);
 	free(keep);
 }

@@ -17,6 +17,15 @@
 
 /* ---- when ---- */
 
+static void choose_place(struct sim *sim)
+{
+	struct stop_plan *p = &sim->stop;
+
+	p->at = rng_below(&sim->rng, STOP_PLACES);
+	p->one_in = 1u << rng_below(&sim->rng, 6);
+	p->was_full = false;
+}
+
 void resume_plan(struct sim *sim)
 {
 	struct stop_plan *p = &sim->stop;
@@ -26,10 +35,10 @@ void resume_plan(struct sim *sim)
 		p->left = 1 + rng_below(&sim->rng, RESUMES_MAX);
 	else
 		p->left = one_in(&sim->rng, 8);
-	p->one_in = one_in(&sim->rng, 3) ? 0 : 2u << rng_below(&sim->rng, 5);
+	choose_place(sim);
 }
 
-/* A log write that does what few do, of those this run waits for. */
+/* A log write that does what few do, and what this run waits for. */
 static bool is_rare(const struct sim *sim, const struct io *io)
 {
 	const struct bow_header_disk *now = (const void *)sim->disk.safe;
@@ -37,8 +46,10 @@ static bool is_rare(const struct sim *sim, const struct io *io)
 
 	if (le32_to_cpu(new->magic) != BOW_MAGIC_LOG)
 		return false;
-	return new->sequence != now->sequence ||
-	       (sim->stop.one_in && new->sector0 != now->sector0);
+	if (sim->stop.at != STOP_AT_LIVE && new->sequence != now->sequence)
+		return true;
+	return sim->stop.at != STOP_AT_ROLLOVER &&
+	       new->sector0 != now->sector0;
 }
 
 static bool stops_here(struct sim *sim, const struct io *io)
@@ -54,7 +65,7 @@ static bool stops_here(struct sim *sim, const struct io *io)
 		return false;
 	if (block0 && sim->model.phase == PHASE_ACTIVE && is_rare(sim, io))
 		return one_in(&sim->rng, 2);
-	return p->one_in &&
+	return p->at == STOP_ANYWHERE &&
 	       one_in(&sim->rng, block0 ? p->one_in : p->one_in * 64);
 }
 
@@ -74,8 +85,9 @@ void resume_point(struct sim *sim, const struct io *io)
 	disk_fork(&p->disk, &sim->disk);
 	if (p->reset)
 		disk_reset(&p->disk, &sim->rng);
-	else if (io && !io->cell && one_in(&sim->rng, 2))
-		disk_tear(&p->disk, sim->cpb, &sim->rng);
+	else if (io && !io->cell && !one_in(&sim->rng, 4))
+		disk_tear(&p->disk, sim->cpb, one_in(&sim->rng, 4),
+			  &sim->rng);
 	else
 		disk_cut(&p->disk, &sim->rng);
 	sim->off = true;
@@ -235,6 +247,15 @@ static int tell_range(void *ctx, u64 start, u64 sectors)
 	return engine_add_range(t->sim, t->kind, start, sectors);
 }
 
+/* Copies of log blocks from before the resume must not pass for later ones. */
+static void check_counted(struct sim *sim, const struct bow_resume *r)
+{
+	const struct bow_header_disk *h = (const void *)sim->disk.safe;
+
+	if (le32_to_cpu(h->resumed) <= r->log.newest.resumed)
+		sim_fail(sim, "a resume is not counted");
+}
+
 static void tell(struct sim *sim, const struct bow_resume *r)
 {
 	struct telling t = { .sim = sim };
@@ -311,6 +332,7 @@ static bool boot(struct sim *sim)
 	if (good) {
 		sim->model.phase = PHASE_ACTIVE;
 		tell(sim, &r);
+		check_counted(sim, &r);
 		check_map(sim);
 		watch_log(sim);
 	}
@@ -334,6 +356,12 @@ bool resume_run(struct sim *sim)
 		/* Nobody uses what cannot be gone on with. */
 		sim->off = true;
 		return false;
+	}
+	choose_place(sim);
+	/* A copy of the log block that this one left must not count. */
+	if (one_in(&sim->rng, 2)) {
+		p->at = STOP_ANYWHERE;
+		p->one_in = 1;
 	}
 	p->done++;
 	sim->cov->resumed++;

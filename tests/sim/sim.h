@@ -123,8 +123,8 @@ void disk_put(struct disk *to, const struct pick *pick);
 void disk_revert(struct disk *to, const struct disk *from);
 /* Power cut of @d itself: each pending cell survives or does not. */
 void disk_cut(struct disk *d, struct rng *rng);
-/* ... only those of writes to the first @cells cells may not survive. */
-void disk_tear(struct disk *d, u32 cells, struct rng *rng);
+/* ... all survive, but of writes that begin below @cells some, or none. */
+void disk_tear(struct disk *d, u32 cells, bool none, struct rng *rng);
 /* Choose cells of n pending ones by a random pattern; keep[i] is 0 or 1. */
 void pick_pattern(const struct pick *pick, u32 n, struct rng *rng, u8 *keep);
 
@@ -223,11 +223,19 @@ struct examiner {
 
 /* ---- resume.c ---- */
 
+enum stop_at {
+	STOP_ANYWHERE,
+	STOP_AT_ROLLOVER,
+	STOP_AT_LIVE,		/* the live copy moves */
+	STOP_PLACES
+};
+
 struct stop_plan {
 	u32 left;		/* times that the machine will still stop */
-	u32 one_in;		/* ... at one in so many writes of block 0, 0:
-				 * at roll-overs alone */
+	enum stop_at at;
+	u32 one_in;		/* anywhere: one in so many writes of block 0 */
 	u32 done;		/* times that this checkpoint was resumed */
+	bool was_full;		/* no free block was left */
 	u32 mend_left;		/* times that the mending will */
 	bool mending;
 	/* The last one. */

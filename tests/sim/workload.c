@@ -64,6 +64,23 @@ static u32 random_block(struct sim *sim)
 	return rng_below(&sim->rng, sim->blocks);
 }
 
+/*
+ * Where the machine waits for the live copy to move, that comes late: to a
+ * place that the log has mentioned before, as no other is left.
+ */
+static bool live_waits(const struct sim *sim)
+{
+	return sim->cfg->resume && sim->stop.at == STOP_AT_LIVE &&
+	       !sim->stop.was_full;
+}
+
+static bool live_is_due(const struct sim *sim)
+{
+	return sim->stop.at == STOP_AT_LIVE && sim->stop.was_full &&
+	       sim->engine.state == ENGINE_CHECKPOINT &&
+	       sim->engine.core.map.free;
+}
+
 /* A block of the engine's own, where there is one. */
 static u32 held_block(struct sim *sim)
 {
@@ -81,6 +98,8 @@ static u32 held_block(struct sim *sim)
 		return (u32)e->core.next_log;
 	switch (rng_below(&sim->rng, 6)) {
 	case 0:
+		if (live_waits(sim))
+			break;
 		return (u32)e->core.live0;
 	case 1:
 		return (u32)e->core.next_log;
@@ -122,6 +141,8 @@ static u32 some_block(struct sim *sim)
 	u32 hot = (u32)(mix(sim->seed) % sim->blocks);
 	u32 kind = rng_below(&sim->rng, 16);
 
+	if (live_is_due(sim) && one_in(&sim->rng, 4))
+		return (u32)sim->engine.core.live0;
 	if (kind < m->uniform)
 		return random_block(sim);
 	kind -= m->uniform;
@@ -238,6 +259,9 @@ static void user_op(struct sim *sim)
 {
 	u32 kind = rng_below(&sim->rng, 16);
 
+	if (sim->engine.state == ENGINE_CHECKPOINT &&
+	    !sim->engine.core.map.free)
+		sim->stop.was_full = true;
 	if (kind < 11)
 		user_write(sim);
 	else if (kind < 13)
