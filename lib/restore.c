@@ -165,7 +165,7 @@ static int roll_back(struct restore *s)
 
 static int commit(struct restore *s)
 {
-	u64 sector;
+	u64 sector = 0;
 	int r = bow_log_scan(s->dev, &s->log, s->monitor, s->e);
 
 	if (!r)

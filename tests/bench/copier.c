@@ -61,7 +61,7 @@ static int by_target(const void *a, const void *b)
 static void load(const char *path)
 {
 	FILE *f = fopen(path, "rb");
-	long size;
+	long size = -1;
 
 	if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0)
 		die(path);
