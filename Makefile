@@ -149,7 +149,7 @@ $(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(fil
 # libbow on a disk that fails; mklog, without its main(), makes the logs.
 FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 	$(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))
-FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=pread64,--wrap=pwrite64
+FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64
 # Windows so small that small logs need many.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
 	-DGATHERED=5u

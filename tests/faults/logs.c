@@ -2,10 +2,23 @@
 /*
  * logs.c - the logs of the campaign: mklog's, made in memory
  */
+#include <setjmp.h>
 #include <stdio.h>
 
 #include "faults.h"
 #include "../mklog/model.h"
+
+static struct model model;
+static jmp_buf given_up;
+
+__attribute__((noreturn)) void __wrap_die(const char *fmt, ...);
+
+/* mklog's die() is linked to this: the dice fell so that no log can be made. */
+void __wrap_die(const char *fmt, ...)
+{
+	(void)fmt;
+	longjmp(given_up, 1);
+}
 
 static const struct kind {
 	const char *name;
@@ -53,21 +66,8 @@ static u32 draw_mask(const struct start *start, u32 sectors, u64 *rng)
 	return mask;
 }
 
-static void make(struct sample *s, struct model *m)
+static void let_go(struct model *m)
 {
-	size_t bytes = (size_t)m->o.bytes;
-	bool commit = s->action == BOW_ACTION_COMMIT;
-	u32 b;
-
-	device_init(m);
-	state_make(m);
-	s->image = allocate(bytes);
-	s->want = allocate(bytes);
-	s->is_free = allocate(BLOCKS);
-	memcpy(s->image, m->img, bytes);
-	memcpy(s->want, commit ? m->live_img : m->orig, bytes);
-	for (b = 0; b < BLOCKS && !commit; b++)
-		s->is_free[b] = m->was_free[b];
 	free(m->img);
 	free(m->orig);
 	free(m->live_img);
@@ -78,12 +78,40 @@ static void make(struct sample *s, struct model *m)
 	free(m->before);
 }
 
+/* Until one can be made. */
+static void make(struct sample *s, const struct options *o)
+{
+	static uint64_t seed;
+	struct model *m = &model;
+	size_t bytes = (size_t)o->bytes;
+	bool commit = s->action == BOW_ACTION_COMMIT;
+	u32 b;
+
+	seed = o->seed;
+	while (setjmp(given_up)) {
+		let_go(m);
+		seed += 1000003;
+	}
+	*m = (struct model){ .o = *o };
+	m->o.seed = seed;
+	device_init(m);
+	state_make(m);
+	s->image = allocate(bytes);
+	s->want = allocate(bytes);
+	s->is_free = allocate(BLOCKS);
+	memcpy(s->image, m->img, bytes);
+	memcpy(s->want, commit ? m->live_img : m->orig, bytes);
+	for (b = 0; b < BLOCKS && !commit; b++)
+		s->is_free[b] = m->was_free[b];
+	let_go(m);
+}
+
 static void draw(struct sample *s, u32 n, u32 ops)
 {
 	const struct kind *kind = &kinds[n % KINDS];
 	const struct start *start = &starts[n / KINDS % STARTS];
 	u64 rng = n + 1;
-	struct model m = { .o = {
+	struct options o = {
 		.version = kind->version,
 		.bs = kind->bs,
 		.bytes = (u64)BLOCKS * kind->bs,
@@ -94,7 +122,7 @@ static void draw(struct sample *s, u32 n, u32 ops)
 		.claims = kind->version == V1_1 && n % 3 == 0,
 		.stale = n % 4 == 0,
 		.zero0 = n % 11 == 5,
-	} };
+	};
 
 	/* What does not go together becomes the ordinary state. */
 	if ((start->v1_1 && kind->version != V1_1) ||
@@ -102,7 +130,7 @@ static void draw(struct sample *s, u32 n, u32 ops)
 		start = &starts[0];
 	/* Without a superblock the commit of a v0 log is refused. */
 	if (kind->version == V0 && start->action == BOW_ACTION_COMMIT)
-		m.o.zero0 = false;
+		o.zero0 = false;
 	*s = (struct sample){ .format = kind->name, .action = start->action,
 			      .bs = kind->bs, .bytes = BLOCKS * kind->bs };
 	if (start->mask)
@@ -110,8 +138,8 @@ static void draw(struct sample *s, u32 n, u32 ops)
 			 draw_mask(start, kind->bs / BOW_SECTOR_SIZE, &rng));
 	else
 		snprintf(s->name, sizeof(s->name), "%s", start->state);
-	m.o.state = s->name;
-	make(s, &m);
+	o.state = s->name;
+	make(s, &o);
 	snprintf(s->name + strlen(s->name), sizeof(s->name) - strlen(s->name),
 		 ", format %s, bs %u, log number %u", kind->name, kind->bs, n);
 }
