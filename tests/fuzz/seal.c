@@ -169,7 +169,7 @@ static int by_sequence(const void *a, const void *b)
 void fuzz_seal(u8 *data, size_t bytes, u32 dice)
 {
 	static struct sealer s;
-	struct found found[BLOCKS_MAX];
+	struct found found[BLOCKS_MAX] = { 0 };
 	u32 n = 0, i;
 	size_t at;
 
@@ -189,7 +189,8 @@ void fuzz_seal(u8 *data, size_t bytes, u32 dice)
 						  BOW_V0_MAX_COUNT ? 8 : 16))
 			};
 	}
-	qsort(found, n, sizeof(*found), by_sequence);
+	if (n)
+		qsort(found, n, sizeof(*found), by_sequence);
 	for (i = 0; i < n; i++)
 		seal_block(&s, found[i].sector);
 	if (s.sector[0] && bow_get_le32(s.sector[0]) == BOW_MAGIC_FINISHING)
