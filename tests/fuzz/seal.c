@@ -53,7 +53,7 @@ static void put(const struct sealer *s, u32 sector, const u8 *block, u32 bytes)
 static u32 crc_at(const struct sealer *s, u64 sector, u32 seed, u32 bytes,
 		  bool log)
 {
-	u8 block[BOW_BLOCK_SIZE_MAX];
+	u8 block[BOW_BLOCK_SIZE_MAX] = { 0 };
 	u32 done;
 
 	for (done = 0; done < bytes; done += BOW_BLOCK_SIZE_MAX) {
