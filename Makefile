@@ -65,6 +65,9 @@ CONTROL_SRC := $(sort $(wildcard control/*.c)) $(COMMON_SRC)
 # bowctl without main(), for its tests.
 CONTROL_PARTS := $(filter-out control/bowctl.c,$(CONTROL_SRC))
 CONTROL_LIBS := -ldevmapper -lext2fs -lcom_err
+# The same of bow-verify.
+VERIFY_PARTS := $(filter-out verify/bow-verify.c,$(VERIFY_SRC))
+VERIFY_LIBS := -lext2fs -le2p -lcom_err
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 HEADERS := $(wildcard kmod/*.h lib/*.h common/*.h restore/*.h verify/*.h control/*.h \
 	tests/*.h tests/*/*.h)
@@ -112,7 +115,8 @@ build/bow-restore: $(call klibc,$(RESTORE_SRC) $(LIB_SRC))
 	$(call say,KLCC,$@)$(KLCC) -static -Wl,--gc-sections -o $@ $^ && strip $@
 
 $(B)/bow-verify: $(call hosted,$(VERIFY_SRC) $(LIB_SRC))
-	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(VERIFY_LIBS)
 
 $(B)/bowctl: $(call hosted,$(CONTROL_SRC) $(LIB_SRC))
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
@@ -132,6 +136,11 @@ $(B)/tests/test_ctl_%: $(B)/hosted/tests/unit/test_ctl_%.o $(call hosted,$(CONTR
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(CONTROL_LIBS)
+
+$(B)/tests/test_verify_%: $(B)/hosted/tests/unit/test_verify_%.o $(call hosted,$(VERIFY_PARTS) $(LIB_SRC))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(VERIFY_LIBS)
 
 $(B)/tests/ctl: $(call hosted,$(sort $(wildcard tests/ctl/*.c)) $(CONTROL_PARTS) $(LIB_SRC))
 	@mkdir -p $(@D)

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_verify_view.c - the views of a device, and libext2fs on top of one
+ */
+#include "../../verify/view.h"
+#include "../tap.h"
+#include "memdev.h"
+
+static struct memlog l;
+static struct memdev m;
+static struct bow_log log_;
+static struct bow_error e;
+static struct view v;
+static u8 read_back[MEM_BYTES];
+
+static int scan(void)
+{
+	int r;
+
+	mem_init(&m, l.img);
+	bow_log_free(&log_);
+	r = bow_log_open(&m.dev, &log_, &e);
+	return r ? r : bow_log_scan(&m.dev, &log_, NULL, &e);
+}
+
+/* Backups of 10 (moved) and 20, both overwritten; block 0 has changed too. */
+static void build(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 10, LOG_PLACE);
+	log_overwrite(&l, 10);
+	log_backup(&l, LOG_PLACE, LOG_PLACE + 3);
+	log_overwrite(&l, LOG_PLACE);
+	log_backup(&l, 20, LOG_PLACE + 1);
+	log_overwrite(&l, 20);
+	log_overwrite(&l, LOG_LIVE);
+	log_seal(&l);
+}
+
+static void old_is_d0(void)
+{
+	build();
+	CHECK(!scan());
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+	CHECK(!view_read(&v, 0, read_back, MEM_BYTES));
+	CHECK(log_is_d0(&l, read_back));
+	CHECK(!log_is_d0(&l, m.now));
+}
+
+static void now_is_the_present(void)
+{
+	build();
+	CHECK(!scan());
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_NOW));
+	CHECK(!view_read(&v, 0, read_back, MEM_BYTES));
+	CHECK(!memcmp(read_back, mem_block(l.img, LOG_LIVE), MEM_BS));
+	CHECK(!memcmp(read_back + MEM_BS, l.img + MEM_BS, MEM_BYTES - MEM_BS));
+}
+
+/* Any offset and length, over the ends of runs, as of all in one. */
+static void pieces(void)
+{
+	static u8 whole[MEM_BYTES];
+	u64 at, n;
+
+	build();
+	CHECK(!scan());
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+	CHECK(!view_read(&v, 0, whole, MEM_BYTES));
+	for (at = 0, n = 1; at + n <= MEM_BYTES; at += n, n = n % 9001 + 611)
+		CHECK(!view_read(&v, at, read_back, n) &&
+		      !memcmp(read_back, whole + at, n));
+}
+
+static void bounds(void)
+{
+	CHECK(view_read(&v, MEM_BYTES, read_back, 1) == -ERANGE);
+	CHECK(view_read(&v, MEM_BYTES - 1, read_back, 2) == -ERANGE);
+	CHECK(view_read(&v, ~0ull, read_back, 2) == -ERANGE);
+	CHECK(view_read(&v, 1, read_back, SIZE_MAX) == -ERANGE);
+	CHECK(!view_read(&v, MEM_BYTES - 1, read_back, 1));
+}
+
+static void failing_read(void)
+{
+	m.fail_read = 0;
+	CHECK(view_read(&v, 9 * MEM_BS, read_back, 4 * MEM_BS) == -EIO);
+	CHECK(v.err == -EIO && v.bad_sector == 72);
+	m.fail_read = 1;
+	CHECK(view_read(&v, 9 * MEM_BS, read_back, 4 * MEM_BS) == -EIO);
+	CHECK(v.bad_sector == 80);
+	m.fail_read = -1;
+}
+
+static void what_is_gone(void)
+{
+	build();
+	log_header(&l)->magic = cpu_to_le32(BOW_MAGIC_RESTORING);
+	CHECK(!scan());
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+	CHECK(view_open(&v, &m.dev, &log_, VIEW_NOW) == -ENOENT);
+	log_.scanned = false;
+	CHECK(view_open(&v, &m.dev, &log_, VIEW_OLD) == -EINVAL);
+}
+
+/* What bow_end() leaves when it is cut after the record. */
+static void finishing(void)
+{
+	enum bow_action action;
+
+	for (action = BOW_ACTION_ROLLBACK; action <= BOW_ACTION_COMMIT;
+	     action++) {
+		struct bow_log f = { .state = BOW_STATE_FINISHING,
+				     .bs = MEM_BS, .sectors = MEM_SECTORS };
+		bool commit = action == BOW_ACTION_COMMIT;
+
+		f.finish.action = action;
+		f.finish.final_sector = LOG_PLACE * 8;
+		CHECK(view_open(&v, &m.dev, &f, commit ? VIEW_OLD : VIEW_NOW) ==
+		      -ENOENT);
+		CHECK(!view_open(&v, &m.dev, &f, commit ? VIEW_NOW : VIEW_OLD));
+		CHECK(!view_read(&v, 0, read_back, 2 * MEM_BS));
+		CHECK(!memcmp(read_back, mem_block(m.now, LOG_PLACE), MEM_BS));
+		CHECK(!memcmp(read_back + MEM_BS, m.now + MEM_BS, MEM_BS));
+	}
+}
+
+static void no_log(void)
+{
+	mem_init(&m, l.d0);
+	bow_log_free(&log_);
+	CHECK(!bow_log_open(&m.dev, &log_, &e));
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_NOW));
+	CHECK(!view_read(&v, 0, read_back, MEM_BYTES));
+	CHECK(!memcmp(read_back, l.d0, MEM_BYTES));
+}
+
+/* ---- libext2fs ---- */
+
+static void no_filesystem(void)
+{
+	ext2_filsys fs;
+
+	CHECK(view_ext2(&v, 0, &fs) == EXT2_ET_BAD_MAGIC && !fs);
+	CHECK(view_ext2(&v, EXT2_FLAG_RW, &fs) == EXT2_ET_RO_FILSYS && !fs);
+	m.fail_read = 0;
+	CHECK(view_ext2(&v, 0, &fs) == EIO && !fs);
+	m.fail_read = -1;
+}
+
+/* A filesystem of 2 MiB is made in `path`: its image becomes the device. */
+static bool make_filesystem(u8 *img, const char *path)
+{
+	char command[256];
+	FILE *f;
+	bool ok;
+
+	snprintf(command, sizeof(command),
+		 "PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext4 -b 4096 -O ^has_journal %s %u 2>/dev/null",
+		 path, MEM_BLOCKS);
+	if (system(command))
+		return false;
+	f = fopen(path, "rb");
+	ok = f && fread(img, MEM_BYTES, 1, f) == 1;
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+static void with_filesystem(ext2_filsys fs)
+{
+	static u8 buf[3 * MEM_BS];
+	io_channel io = fs->io;
+
+	CHECK(fs->super->s_log_block_size == 2);
+	CHECK(!ext2fs_read_bitmaps(fs));
+	CHECK(!ext2fs_check_directory(fs, EXT2_ROOT_INO));
+	CHECK(!io_channel_read_blk64(io, 1, 2, buf));
+	CHECK(!memcmp(buf, l.d0 + MEM_BS, 2 * MEM_BS));
+	CHECK(!io_channel_read_blk64(io, 1, -77, buf + 1));
+	CHECK(!memcmp(buf + 1, l.d0 + MEM_BS, 77));
+	CHECK(io_channel_read_blk64(io, MEM_BLOCKS - 1, 2, buf) ==
+	      EXT2_ET_SHORT_READ);
+	CHECK(io_channel_read_blk64(io, ~0ull, 1, buf) == EXT2_ET_SHORT_READ);
+	CHECK(io_channel_write_blk64(io, 1, 1, buf) == EXT2_ET_RO_FILSYS);
+	CHECK(io_channel_write_byte(io, 1, 1, buf) == EXT2_ET_RO_FILSYS);
+	CHECK(io_channel_discard(io, 1, 1) == EXT2_ET_RO_FILSYS);
+	CHECK(io_channel_zeroout(io, 1, 1) == EXT2_ET_RO_FILSYS);
+}
+
+static void filesystem(void)
+{
+	char path[] = "/tmp/bow-view.XXXXXX";
+	int fd = mkstemp(path);
+	ext2_filsys fs;
+	bool made;
+
+	CHECK(fd >= 0);
+	made = make_filesystem(l.d0, path);
+	remove(path);
+	CHECK(made);
+	/* The log is in the half that the filesystem does not use. */
+	build();
+	log_overwrite(&l, 1);
+	CHECK(!scan());
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_NOW));
+	CHECK(view_ext2(&v, 0, &fs) == EXT2_ET_BAD_MAGIC);
+	build();
+	log_backup(&l, 1, LOG_PLACE + 7);
+	log_overwrite(&l, 1);
+	log_seal(&l);
+	CHECK(!scan());
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+	CHECK(!view_ext2(&v, 0, &fs));
+	with_filesystem(fs);
+	ext2fs_free(fs);
+}
+
+int main(void)
+{
+	RUN(old_is_d0, "view: the old one is the device at the checkpoint");
+	RUN(pieces, "view: any piece of it is the same");
+	RUN(bounds, "view: nothing is read past the end");
+	RUN(failing_read, "view: a failed read is told, with its sector");
+	RUN(now_is_the_present, "view: block 0 of the present is the live one");
+	RUN(what_is_gone, "view: a rollback has begun: there is no present");
+	RUN(finishing, "view: a finishing record leaves one state");
+	RUN(no_log, "view: without a log the device is the view");
+	RUN(no_filesystem, "view: no filesystem, a failing device: refused");
+	RUN(filesystem, "view: libext2fs reads a filesystem, and cannot write");
+	bow_log_free(&log_);
+	return tap_done();
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * view.c - reading the device as it was at the checkpoint, or as it is now
+ */
+#include "log.h"
+#include "view.h"
+
+static bool has_chain(const struct bow_log *log)
+{
+	return log->state == BOW_STATE_ACTIVE ||
+	       log->state == BOW_STATE_RESTORING;
+}
+
+/* Block 0 is elsewhere, all else in its place. */
+static int redirect(struct view *v, u64 sector)
+{
+	v->block0 = sector;
+	v->block0_sectors = bow_block_sectors(v->log->bs);
+	return bow_place_ok(sector, v->log->bs, v->log->sectors) ? 0 : -EUCLEAN;
+}
+
+static int open_chain(struct view *v)
+{
+	if (!v->log->scanned)
+		return -EINVAL;
+	if (v->which == VIEW_OLD) {
+		v->mapped = true;
+		return 0;
+	}
+	/* Some blocks are put back already, and some not. */
+	if (v->log->state == BOW_STATE_RESTORING)
+		return -ENOENT;
+	return redirect(v, v->log->live);
+}
+
+/* All blocks but block 0 are what the action makes them. */
+static int open_finishing(struct view *v)
+{
+	enum view_state left = v->log->finish.action == BOW_ACTION_COMMIT ?
+				       VIEW_NOW : VIEW_OLD;
+
+	if (v->which != left)
+		return -ENOENT;
+	return redirect(v, v->log->finish.final_sector);
+}
+
+int view_open(struct view *v, struct bow_dev *dev, const struct bow_log *log,
+	      enum view_state which)
+{
+	memset(v, 0, sizeof(*v));
+	v->dev = dev;
+	v->log = log;
+	v->which = which;
+	if (has_chain(log))
+		return open_chain(v);
+	return log->state == BOW_STATE_FINISHING ? open_finishing(v) : 0;
+}
+
+u64 view_place(const struct view *v, u64 sector, u64 *sectors)
+{
+	if (v->mapped)
+		return bow_where_get(v->log->where, sector, sectors);
+	if (sector >= v->block0_sectors)
+		return sector;
+	if (*sectors > v->block0_sectors - sector)
+		*sectors = v->block0_sectors - sector;
+	return v->block0 + sector;
+}
+
+int view_read(struct view *v, u64 offset, void *buf, size_t bytes)
+{
+	u8 *p = buf;
+
+	if (bytes > v->dev->size || offset > v->dev->size - bytes)
+		return -ERANGE;
+	while (bytes) {
+		u64 sector = offset >> BOW_SECTOR_SHIFT;
+		u32 skip = offset & (BOW_SECTOR_SIZE - 1);
+		u64 n = (skip + bytes + BOW_SECTOR_SIZE - 1) >> BOW_SECTOR_SHIFT;
+		u64 place = view_place(v, sector, &n);
+		size_t part = (size_t)((n << BOW_SECTOR_SHIFT) - skip);
+		int r;
+
+		if (part > bytes)
+			part = bytes;
+		r = bow_dev_read(v->dev, (place << BOW_SECTOR_SHIFT) + skip, p,
+				 part);
+		if (r) {
+			v->err = r;
+			v->bad_sector = sector;
+			return r;
+		}
+		p += part;
+		offset += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
+const char *view_name(const struct view *v)
+{
+	return v->which == VIEW_OLD ? "old" : "now";
+}
