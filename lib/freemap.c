@@ -104,25 +104,40 @@ static int read_chain(struct reader *r)
 	return err;
 }
 
-/* Block 0 and the map itself: never free, never to be given away. */
-static int check_own(struct reader *r)
+/* Visit the places of a chain that read_chain() has found right. */
+static int each_place(struct reader *r, int (*visit)(void *ctx, u64 place),
+		      void *ctx)
 {
-	u64 per = bow_block_sectors(r->log->bs);
 	u32 left = r->log->newest.free_map_blocks;
 	struct bow_free_map_disk d = { 0 };
 	int err = 0;
 
-	if (bow_blocks_has(r->blocks, BOW_SET_FREE, 0))
-		return bow_bad(r->e, BOW_WHY_MAP_FREE, 0, 0);
 	r->place = r->log->newest.free_map;
 	for (; left && !err; left--) {
 		err = read_block(r, &d);
-		if (!err &&
-		    bow_blocks_has(r->blocks, BOW_SET_FREE, r->place / per))
-			err = bow_bad(r->e, BOW_WHY_MAP_FREE, r->place, 0);
+		if (!err)
+			err = visit(ctx, r->place);
 		r->place = le64_to_cpu(d.next);
 	}
 	return err;
+}
+
+static int check_place(void *ctx, u64 place)
+{
+	struct reader *r = ctx;
+	u64 per = bow_block_sectors(r->log->bs);
+
+	if (bow_blocks_has(r->blocks, BOW_SET_FREE, place / per))
+		return bow_bad(r->e, BOW_WHY_MAP_FREE, place, 0);
+	return 0;
+}
+
+/* Block 0 and the map itself: never free, never to be given away. */
+static int check_own(struct reader *r)
+{
+	if (bow_blocks_has(r->blocks, BOW_SET_FREE, 0))
+		return bow_bad(r->e, BOW_WHY_MAP_FREE, 0, 0);
+	return each_place(r, check_place, r);
 }
 
 int bow_free_map_read(struct bow_dev *dev, const struct bow_log *log,
@@ -139,6 +154,21 @@ int bow_free_map_read(struct bow_dev *dev, const struct bow_log *log,
 	err = read_chain(&r);
 	if (!err)
 		err = check_own(&r);
+	bow_free(r.buf);
+	return err;
+}
+
+int bow_free_map_each(struct bow_dev *dev, const struct bow_log *log,
+		      int (*visit)(void *ctx, u64 place), void *ctx,
+		      struct bow_error *e)
+{
+	struct reader r = { .dev = dev, .log = log, .e = e };
+	int err;
+
+	r.buf = bow_alloc(log->bs);
+	if (!r.buf)
+		return bow_no_memory(e);
+	err = each_place(&r, visit, ctx);
 	bow_free(r.buf);
 	return err;
 }

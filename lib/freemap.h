@@ -15,4 +15,12 @@
 int bow_free_map_read(struct bow_dev *dev, const struct bow_log *log,
 		      struct bow_blocks *blocks, struct bow_error *e);
 
+/*
+ * The blocks of the free map, as sectors where they were written: in use by the
+ * map, free by the filesystem.  A visit that does not return 0 ends it.
+ */
+int bow_free_map_each(struct bow_dev *dev, const struct bow_log *log,
+		      int (*visit)(void *ctx, u64 place), void *ctx,
+		      struct bow_error *e);
+
 #endif /* BOW_FREEMAP_LIB_H */

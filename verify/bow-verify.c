@@ -11,7 +11,8 @@
 
 static const char usage_text[] =
 	USAGE_LINE
-	"Check the log on DEVICE, entry by entry; write nothing.\n"
+	"Check the log on DEVICE, entry by entry, and the filesystem that a\n"
+	"rollback would give; write nothing.\n"
 	"\n"
 	"      --list       print every entry, newest first\n"
 	"  -v, --verbose    print more figures\n"
@@ -22,8 +23,8 @@ static const char usage_text[] =
 	"  -V, --version    print the version and exit\n"
 	"\n"
 	"DEVICE is a block device or an image file.\n"
-	"Exit status: 0 the log is sound; 2 there is no log; 4 damaged or not\n"
-	"understood; 8 error; 16 usage; 32 interrupted, run it again.\n";
+	"Exit status: 0 sound; 2 there is no log; 4 damaged or not understood;\n"
+	"8 error; 16 usage; 32 interrupted, run it again.\n";
 
 enum {
 	OPT_LIST = 256,

@@ -2,6 +2,8 @@
 /*
  * examine.c - is the log sound, and what can still be done with it?
  */
+#include "freemap.h"
+#include "log.h"
 #include "verify.h"
 
 struct watch {
@@ -42,6 +44,37 @@ static int examine_log(struct bow_dev *dev, struct findings *f,
 	return r;
 }
 
+/* Going on with the checkpoint needs the free map; a rollback does not. */
+static int examine_map(struct bow_dev *dev, struct findings *f)
+{
+	struct bow_blocks blocks = { 0 };
+	int r;
+
+	if (!f->log.scanned || !(f->log.newest.flags & BOW_FLAG_FREE_MAP))
+		return 0;
+	if (bow_blocks_init(&blocks, f->log.sectors /
+					     bow_block_sectors(f->log.bs)))
+		return bow_no_memory(&f->map);
+	r = bow_free_map_read(dev, &f->log, &blocks, &f->map);
+	bow_blocks_free(&blocks);
+	return r;
+}
+
+static int examine_fs(struct bow_dev *dev, struct findings *f,
+		      const struct bow_monitor *m)
+{
+	struct bow_error e = { 0 };
+	int r;
+
+	/* A chain that could not be followed leads to no view. */
+	if (f->log.state != BOW_STATE_FINISHING && !f->log.scanned)
+		return 0;
+	r = fs_examine(&f->fs, dev, &f->log, m, &e);
+	if (r && f->e.why == BOW_WHY_NONE)
+		f->e = e;
+	return r;
+}
+
 static int examine_device(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
@@ -55,6 +88,27 @@ static int examine_device(struct bow_dev *dev, struct findings *f,
 	f->can_roll_back = !r && f->log.finish.action == BOW_ACTION_ROLLBACK;
 	f->can_commit = !r && f->log.finish.action == BOW_ACTION_COMMIT;
 	return r;
+}
+
+/* The log alone decides what can be done; the rest is told beside it. */
+static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
+				 const struct bow_monitor *m)
+{
+	enum bow_exit status = BOW_EXIT_OK;
+
+	if (examine_device(dev, f, m))
+		status = bow_error_exit(&f->e);
+	else if (f->log.state == BOW_STATE_NONE)
+		return BOW_EXIT_NO_LOG;
+	if (status != BOW_EXIT_OK && status != BOW_EXIT_DAMAGED)
+		return status;
+	if (examine_map(dev, f) && status == BOW_EXIT_OK)
+		status = bow_error_exit(&f->map);
+	if (status != BOW_EXIT_OK && status != BOW_EXIT_DAMAGED)
+		return status;
+	if (examine_fs(dev, f, m))
+		return bow_error_exit(&f->e);
+	return fs_is_bad(&f->fs) ? BOW_EXIT_DAMAGED : status;
 }
 
 void examine(struct bow_dev *dev, const struct options *o, struct findings *f)
@@ -71,15 +125,13 @@ void examine(struct bow_dev *dev, const struct options *o, struct findings *f)
 	f->damage = bow_alloc(DAMAGE_MAX * sizeof(*f->damage));
 	progress_init(&w.progress, PROGRAM, o->device, o->progress_fd,
 		      o->quiet || o->json, false);
-	if (examine_device(dev, f, &m))
-		f->status = bow_error_exit(&f->e);
-	else if (f->log.state == BOW_STATE_NONE)
-		f->status = BOW_EXIT_NO_LOG;
+	f->status = examine_all(dev, f, &m);
 	progress_end(&w.progress);
 }
 
 void findings_free(struct findings *f)
 {
 	bow_free(f->damage);
+	fs_free(&f->fs);
 	bow_log_free(&f->log);
 }

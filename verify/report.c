@@ -76,6 +76,9 @@ static void damage_text(const struct options *o, const struct findings *f)
 void report_text(const struct options *o, const struct findings *f)
 {
 	damage_text(o, f);
+	if (f->map.why != BOW_WHY_NONE)
+		message_error(PROGRAM, o->device, &f->map);
+	fs_messages(PROGRAM, o->device, &f->fs);
 	if (o->quiet)
 		return;
 	if (f->status == BOW_EXIT_NO_LOG) {
@@ -83,16 +86,20 @@ void report_text(const struct options *o, const struct findings *f)
 		return;
 	}
 	/* Without a header that can be trusted there is nothing to tell. */
-	if (!f->log.bs || (!has_chain(f) && f->status != BOW_EXIT_OK))
+	if (!f->log.bs || (!has_chain(f) && f->e.why != BOW_WHY_NONE))
 		return;
 	printf("%s: %s, %s\n", o->device, facts_state(f->log.state),
-	       f->status == BOW_EXIT_OK	     ? "sound" :
-	       f->status == BOW_EXIT_DAMAGED ? "DAMAGED" : "not examined");
+	       bow_error_exit(&f->e) == BOW_EXIT_OK	 ? "sound" :
+	       bow_error_exit(&f->e) == BOW_EXIT_DAMAGED ? "DAMAGED" :
+							   "not examined");
 	facts_text(stdout, &f->log.header, &f->log.finish, f->log.state,
 		   f->log.torn);
 	if (has_chain(f))
 		counts_text(o, f);
 	verdict_text(f);
+	if (f->map.why != BOW_WHY_NONE)
+		puts("going on with the checkpoint: not possible");
+	fs_text(stdout, &f->fs, o->verbose);
 }
 
 void report_json(struct json *j, const struct options *o,
@@ -125,4 +132,7 @@ void report_json(struct json *j, const struct options *o,
 	for (i = 0; f->damage && i < f->damaged && i < DAMAGE_MAX; i++)
 		json_error(j, NULL, &f->damage[i]);
 	json_close_array(j);
+	if (f->map.why != BOW_WHY_NONE)
+		json_error(j, "free_map_error", &f->map);
+	fs_json(j, &f->fs);
 }

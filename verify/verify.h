@@ -6,6 +6,7 @@
 #define BOW_VERIFY_H
 
 #include "cli.h"
+#include "fs.h"
 
 #define PROGRAM "bow-verify"
 
@@ -28,6 +29,8 @@ struct findings {
 	struct bow_error no_commit;	/* why not, when !can_commit */
 	u64 damaged;		/* backups that do not match */
 	struct bow_error *damage;	/* the first DAMAGE_MAX of them */
+	struct bow_error map;	/* what is wrong with the free map */
+	struct fs_findings fs;
 	enum bow_exit status;
 };
 

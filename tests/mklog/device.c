@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include "model.h"
 
+#define EXT4_OFF_CSUM_TYPE 0x175u	/* 1: crc32c */
+
 void set_use(struct model *m, uint32_t b, enum use use)
 {
 	m->pool -= m->use[b] == USE_POOL;
@@ -12,20 +14,28 @@ void set_use(struct model *m, uint32_t b, enum use use)
 	m->pool += use == USE_POOL;
 }
 
-/* As much of a superblock as a tool looks at to recognise ext2/3/4. */
+/*
+ * As much of a superblock as a tool looks at to recognise ext2/3/4.  There is
+ * no filesystem behind it, and it says so, by a feature that nobody knows.
+ */
 static void invent_superblock(struct model *m)
 {
 	uint8_t *sb = m->img + BOW_GUARD_OFFSET;
+	uint32_t csum;
 
 	memset(sb, 0, BOW_GUARD_SIZE);
 	sb[BOW_EXT4_OFF_MAGIC] = BOW_EXT4_MAGIC & 0xff;
 	sb[BOW_EXT4_OFF_MAGIC + 1] = BOW_EXT4_MAGIC >> 8;
 	sb[BOW_EXT4_OFF_COMPAT] = BOW_EXT4_HAS_JOURNAL;
 	sb[BOW_EXT4_OFF_INCOMPAT] = 0x42 | BOW_EXT4_RECOVER;
+	sb[BOW_EXT4_OFF_INCOMPAT + 3] = 0x80;
 	sb[BOW_EXT4_OFF_RO_COMPAT + 1] = BOW_EXT4_METADATA_CSUM >> 8;
 	sb[BOW_EXT4_OFF_JOURNAL] = 8;
 	sb[BOW_EXT4_OFF_ORPHAN] = 12;
+	sb[EXT4_OFF_CSUM_TYPE] = 1;
 	fill(sb + BOW_EXT4_OFF_UUID, 16, m->o.seed + 1);
+	csum = htole32(crc32c_raw(~0u, sb, BOW_EXT4_OFF_CSUM));
+	memcpy(sb + BOW_EXT4_OFF_CSUM, &csum, sizeof(csum));
 }
 
 /* Random contents, a tenth of the blocks zeros, in use or free in runs. */
