@@ -20,6 +20,8 @@ const char *text_size(char buf[TEXT_MAX], u64 bytes);
 const char *text_time(char buf[TEXT_MAX], u64 seconds);
 /* "3 days", "5 minutes" */
 const char *text_age(char buf[TEXT_MAX], u64 seconds);
+/* "12 s", "3 min", "2 h" */
+const char *text_left(char buf[TEXT_MAX], u64 seconds);
 /* "0.127 s" */
 const char *text_duration(char buf[TEXT_MAX], u64 ms);
 /* 32 hexadecimal digits */
@@ -56,6 +58,8 @@ struct progress {
 	enum bow_phase phase;	/* last reported */
 	u32 last;		/* last permille reported */
 	u32 shown;		/* percent that the bar shows */
+	u64 shown_ms;		/* since when */
+	u64 phase_ms;		/* when the phase began */
 	bool begun;
 };
 

@@ -88,6 +88,19 @@ const char *text_age(char buf[TEXT_MAX], u64 seconds)
 	return text_count(buf, seconds / DAY, "day");
 }
 
+const char *text_left(char buf[TEXT_MAX], u64 seconds)
+{
+	if (seconds < 100)
+		snprintf(buf, TEXT_MAX, "%u s", (unsigned int)seconds);
+	else if (seconds < 100 * 60)
+		snprintf(buf, TEXT_MAX, "%u min",
+			 (unsigned int)((seconds + 30) / 60));
+	else
+		snprintf(buf, TEXT_MAX, "%llu h",
+			 (unsigned long long)((seconds + 1800) / 3600));
+	return buf;
+}
+
 const char *text_duration(char buf[TEXT_MAX], u64 ms)
 {
 	snprintf(buf, TEXT_MAX, "%llu.%03u s", (unsigned long long)(ms / 1000),

@@ -23,6 +23,7 @@ static const char usage_text[] =
 	"  -q, --quiet      print nothing but errors\n"
 	"  -J, --json       print the result as JSON\n"
 	"  -C FD            write progress to descriptor FD, 0: draw a bar\n"
+	"      --record FILE  append the outcome to FILE, KEY=VALUE lines\n"
 	"  -h, --help       print this and exit\n"
 	"  -V, --version    print the version and exit\n"
 	"\n"
@@ -35,12 +36,14 @@ enum {
 	OPT_ROLLBACK = 256,
 	OPT_COMMIT,
 	OPT_CHECK,
+	OPT_RECORD,
 };
 
 static const struct option long_options[] = {
 	{ "rollback", no_argument, NULL, OPT_ROLLBACK },
 	{ "commit", no_argument, NULL, OPT_COMMIT },
 	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -86,6 +89,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case OPT_CHECK:
 			ok = set_mode(o, &seen, MODE_CHECK);
+			break;
+		case OPT_RECORD:
+			o->record = optarg;
 			break;
 		case 'n':
 			o->dry_run = true;

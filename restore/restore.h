@@ -22,11 +22,39 @@ struct options {
 	bool quiet;
 	bool json;
 	int progress_fd;
+	const char *record;	/* file; NULL: none */
 	const char *device;
+};
+
+/* What a rollback or commit came to. */
+struct outcome {
+	const struct options *o;
+	struct bow_result result;
+	struct bow_error e;
+	enum bow_exit status;
+	u64 ms;			/* how long it took */
+	u64 end;		/* when it ended, seconds since 1970 */
 };
 
 /* Each does its mode, reports, and returns the exit status. */
 int run_check(struct bow_dev *dev, const struct options *o);
 int run_restore(struct bow_dev *dev, const struct options *o);
+
+/* ---- report.c ---- */
+
+/* For people, above the bar: to which checkpoint, and how much there is. */
+void report_begin(const struct outcome *out, u64 backup_bytes);
+/* To stdout for people or as JSON, errors to stderr. */
+void report_end(const struct outcome *out);
+/* The action that was completed, or that was asked for. */
+const char *report_action(const struct outcome *out);
+
+/* ---- record.c ---- */
+
+/*
+ * Append the outcome to the file o->record, KEY=VALUE lines that bowctl reads
+ * in the booted system.  0 or -errno.
+ */
+int record_append(const struct outcome *out);
 
 #endif /* BOW_RESTORE_H */

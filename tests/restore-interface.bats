@@ -148,13 +148,14 @@ json() {
 
 # ---- progress ----
 
-@test "-C FD: lines of phase, done and total, which never go backwards" {
+@test "-C FD: lines as e2fsck's: phase, done, total, device; never backwards" {
 	make_log --size 16M --ops 2000
 	"$restore" -C 3 "$img" 3>"$dir/progress" >/dev/null
 	same_as orig.img
 	[ "$(wc -l <"$dir/progress")" -ge 3 ]
-	awk '
-		NF != 3 || $0 !~ /^[0-9]+ [0-9]+ [0-9]+$/ { print "odd: " $0; bad = 1 }
+	awk -v device="$img" '
+		NF != 4 || $0 !~ /^[0-9]+ [0-9]+ [0-9]+ / { print "odd: " $0; bad = 1 }
+		$4 != device { print "device: " $0; bad = 1 }
 		$1 < phase || ($1 == phase && $2 < done) { print "back: " $0; bad = 1 }
 		$2 > $3 { print "beyond: " $0; bad = 1 }
 		{ phase = $1; done = $2; total = $3 }
@@ -176,5 +177,93 @@ json() {
 	[ "$status" -eq 16 ] || same_as orig.img
 	make_log --size 16M --ops 2000
 	bash -c '"$@" 3> >(true)' - "$restore" -C 3 "$img"
+	same_as orig.img
+}
+
+# frames: what the bar on stderr showed, a line each
+frames()
+{
+	tr '\r' '\n' <"$dir/bar" | grep '%'
+}
+
+@test "the bar tells the rate and the time left, and never runs backwards" {
+	requires strace
+	make_log --size 16M --ops 2000
+	# Every request takes 20 ms.
+	strace -qq -o /dev/null -e trace=pread64,pwrite64 \
+		-e inject=pread64,pwrite64:delay_enter=20000 \
+		"$restore" -C 0 "$img" 2>"$dir/bar" >"$dir/out"
+	same_as orig.img
+	frames >"$dir/frames"
+	[ "$(wc -l <"$dir/frames")" -ge 10 ]
+	grep -Eq '[0-9.]+ [KM]?i?B/s, [0-9]+ (s|min) left' "$dir/frames"
+	awk '{ match($0, /[0-9]+%/); p = substr($0, RSTART, RLENGTH) + 0
+		if (p < last) { print "back: " $0; exit 1 }; last = p }
+		END { if (last != 100) { print "ends at " last; exit 1 } }' \
+		"$dir/frames"
+	# One line before it, one after it.
+	[ "$(tr '\r' '\n' <"$dir/bar" | grep -c 'rolling back to the checkpoint of 2023-11-14 .* of backups')" = 1 ]
+	[ "$(wc -l <"$dir/out")" = 1 ]
+}
+
+# ---- the record ----
+
+# record KEY: its last value
+record()
+{
+	sed -n "s/^$1=//p" "$dir/record" | tail -n 1
+}
+
+@test "--record appends what was done, when, from which checkpoint, how much" {
+	local before
+
+	make_log --seed 9
+	id=$(xxd -p -s 48 -l 16 "$img")
+	before=$(date +%s)
+	echo first=line >"$dir/record"
+	run -0 "$restore" -J --record "$dir/record" "$img"
+	same_as orig.img
+	[ "$(record first)" = line ]
+	[ "$(record action)/$(record status)" = rollback/0 ]
+	[ "$(record checkpoint)" = "$id" ]
+	[ "$(record created)" = 1700000009 ]
+	[ "$(record time)" -ge "$before" ]
+	[ "$(record time)" -le "$(date +%s)" ]
+	[ "$(record bytes)" = "$(jq .bytes <<<"$output")" ]
+	[ "$(record runs)" = "$(jq .runs <<<"$output")" ]
+	[ "$(record milliseconds)" = "$(jq .milliseconds <<<"$output")" ]
+	[ -z "$(record error)" ]
+}
+
+@test "--record tells of a failure too, and of a commit" {
+	make_log --damage backup
+	expect_unwritten 4 "$restore" --record "$dir/record" "$img"
+	[ "$(record action)/$(record status)" = rollback/4 ]
+	[[ $(record error) == "log block "*", entry "* ]]
+	make_log
+	expect 0 "$restore" --commit --record "$dir/record" "$img"
+	[ "$(record action)/$(record status)" = commit/0 ]
+}
+
+@test "a record that cannot be written does not undo a success, but is told" {
+	make_log
+	run --separate-stderr -0 "$restore" --record "$dir/none/record" "$img"
+	[[ $stderr == *"$dir/none/record: not recorded: "* ]]
+	same_as orig.img
+}
+
+# ---- what to do next ----
+
+@test "an error says what it left, and what to do" {
+	requires strace
+	make_log --damage backup
+	run --separate-stderr -4 "$restore" "$img"
+	[[ $stderr == *"nothing was written; bow-verify tells more"* ]]
+	make_log --size 16M --ops 2000
+	run --separate-stderr strace -qq -o /dev/null \
+		-e inject=pwrite64:error=EIO:when=4+ "$restore" "$img"
+	[ "$status" -eq 8 ]
+	[[ $stderr == *"writing at sector "*"it is not complete; run it again"* ]]
+	expect 0 "$restore" "$img"
 	same_as orig.img
 }
