@@ -61,6 +61,29 @@ bool ctl_status_number(const struct ctl_status *s, const char *key, u64 *value);
 /* The device named by a table line, into `device`. */
 int ctl_table_device(const char *line, char *device, size_t size);
 
+/* boot.c: what the initramfs did at this boot */
+
+#define CTL_BOOT_RECORD "/run/bow/boot"
+
+struct ctl_boot_fact {
+	char key[32];
+	char value[256];
+};
+
+struct ctl_boot {
+	unsigned int facts;
+	struct ctl_boot_fact fact[CTL_FACTS_MAX];
+};
+
+/* Lines that are not KEY=VALUE are left out. */
+void ctl_boot_parse(struct ctl_boot *b, FILE *in);
+/* Of this boot; false: the initramfs found no log, or left no record. */
+bool ctl_boot_read(struct ctl_boot *b);
+/* The value of a fact, or NULL. */
+const char *ctl_boot_fact(const struct ctl_boot *b, const char *key);
+/* Lines for people; there must be a fact "action". */
+void ctl_boot_text(FILE *out, const struct ctl_boot *b);
+
 /* mountinfo.c: lines of /proc/self/mountinfo; pure */
 
 struct ctl_mount {

@@ -82,6 +82,38 @@ static void print_checkpoint(const struct ctl_status *s)
 		       text_age(ago, age(created)));
 }
 
+/* Is what happened at boot about this device?  NULL: about the root's. */
+static bool boot_of(struct ctl_boot *b, const char *path)
+{
+	const char *attached;
+
+	if (!ctl_boot_read(b))
+		return false;
+	attached = ctl_boot_fact(b, "attached");
+	return !path || (attached && strcmp(attached, path) == 0);
+}
+
+static void print_boot(const char *path)
+{
+	struct ctl_boot b;
+
+	if (boot_of(&b, path))
+		ctl_boot_text(stdout, &b);
+}
+
+static void json_boot(struct json *j, const char *path)
+{
+	struct ctl_boot b;
+	unsigned int i;
+
+	if (!boot_of(&b, path))
+		return;
+	json_object(j, "boot");
+	for (i = 0; i < b.facts; i++)
+		json_string(j, b.fact[i].key, b.fact[i].value);
+	json_close_object(j);
+}
+
 static void print(const struct ctl_place *p, const struct ctl_status *s,
 		  bool verbose)
 {
@@ -102,6 +134,7 @@ static void print(const struct ctl_place *p, const struct ctl_status *s,
 							  << BOW_SECTOR_SHIFT));
 	if (active || verbose)
 		print_facts(s, verbose);
+	print_boot(p->dm.path);
 }
 
 static void json_facts(struct json *j, const struct ctl_status *s)
@@ -138,15 +171,25 @@ static void print_json(const struct ctl_place *p, const struct ctl_status *s)
 	if (ctl_status_number(s, "created", &created))
 		json_u64(&j, "age", age(created));
 	json_facts(&j, s);
+	json_boot(&j, p->dm.path);
 	json_close_object(&j);
 }
 
-static void print_none(void)
+/* Without dm-bow, after a rollback that is what one wants to know. */
+static void print_none(const struct ctl_options *o)
 {
 	struct json j = { .out = stdout };
+	bool root = strcmp(o->place, "/") == 0;
 
+	if (!o->json) {
+		if (root && !o->quiet)
+			print_boot(NULL);
+		return;
+	}
 	json_object(&j, NULL);
 	json_string(&j, "state", "none");
+	if (root)
+		json_boot(&j, NULL);
 	json_close_object(&j);
 }
 
@@ -163,8 +206,8 @@ enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e)
 		print_json(&p, &s);
 	else if (!err && !o->quiet)
 		print(&p, &s, o->verbose);
-	else if (err == -ENODEV && o->json)
-		print_none();
+	else if (err == -ENODEV)
+		print_none(o);
 	ctl_place_close(&p);
 	return ctl_exit(err);
 }

@@ -161,8 +161,46 @@ assert_refused()
 		dmsetup status bow-root'
 	[[ $output = *found=active* ]]
 	[[ $output = *checkpoint_id* ]]
+	[[ $output = *reason="the checkpoint was not committed before this boot"* ]]
 	[[ $output = *action=rollback*status=0*"rolled back: "* ]]
 	[[ $output = *"bow trim ok"* ]]
+	# One line when it starts, one when it is done.
+	[ "$(vm_console_text | grep -ac 'rolling back to the checkpoint of')" = 1 ]
+	[ "$(vm_console_text | grep -ac 'bow: .*rolled back: .* put back')" = 1 ]
+	run -0 vm_run 'bowctl status; bowctl status -J; dmesg'
+	[[ $output = *"at boot "*"rollback, "*" put back, "* ]]
+	[[ $output = *"checkpoint "*", taken "* ]]
+	[[ $output = *"because "*"not committed before this boot"* ]]
+	[[ $output = *'"boot": {'*'"action": "rollback"'* ]]
+	[[ $output = *"] bow: "*"rolled back: "* ]]
+	vm_cut
+	assert_is_d0 "$img"
+}
+
+# add_splash IMAGE
+#   Add a plymouth to the initramfs that writes down what it is to show.
+add_splash()
+{
+	local root=$BATS_TEST_TMPDIR/splash
+
+	mkdir -p "$root/usr/bin"
+	printf '%s\n' '#!/bin/sh' 'echo "$@" >>/run/plymouth' \
+		>"$root/usr/bin/plymouth"
+	chmod 755 "$root/usr/bin/plymouth"
+	cp "$initramfs" "$1"
+	(cd "$root" && find . | cpio -o -H newc --quiet) >>"$1"
+}
+
+@test "boot: where a splash screen runs it shows the rollback" {
+	add_splash "$BATS_TEST_TMPDIR/initramfs"
+	initramfs=$BATS_TEST_TMPDIR/initramfs
+	boot "$BATS_FILE_TMPDIR/active" ro
+	vm_reply 90
+	run -0 vm_run 'grep -v -e "^--ping$" /run/plymouth'
+	[[ ${lines[0]} = "display-message --text=bow: rollback on /dev/vda: "* ]]
+	[[ $output = *"--text=bow: rollback: 50%"* ]]
+	[[ ${lines[-2]} = "display-message --text=bow: rollback: 100%" ]]
+	[[ ${lines[-1]} = *": rolled back: "* ]]
 	vm_cut
 	assert_is_d0 "$img"
 }
