@@ -69,6 +69,18 @@ static bool stops_here(struct sim *sim, const struct io *io)
 	       one_in(&sim->rng, block0 ? p->one_in : p->one_in * 64);
 }
 
+/* The log write is torn, or lost with nothing else. */
+static void tear(struct sim *sim)
+{
+	struct stop_plan *p = &sim->stop;
+
+	p->lost = one_in(&sim->rng, 3);
+	disk_tear(&p->disk, sim->cpb, p->lost, &sim->rng);
+	/* The copy of a log block may be left; see resume_run(). */
+	if (p->lost && !p->left && p->done + 2 <= RESUMES_MAX)
+		p->left = one_in(&sim->rng, 2);
+}
+
 void resume_point(struct sim *sim, const struct io *io)
 {
 	struct stop_plan *p = &sim->stop;
@@ -80,14 +92,14 @@ void resume_point(struct sim *sim, const struct io *io)
 	else
 		p->left--;
 	p->phase = sim->model.phase;
+	p->lost = false;
 	p->reset = one_in(&sim->rng, 4);
 	model_off(sim);
 	disk_fork(&p->disk, &sim->disk);
 	if (p->reset)
 		disk_reset(&p->disk, &sim->rng);
 	else if (io && !io->cell && !one_in(&sim->rng, 4))
-		disk_tear(&p->disk, sim->cpb, one_in(&sim->rng, 4),
-			  &sim->rng);
+		tear(sim);
 	else
 		disk_cut(&p->disk, &sim->rng);
 	sim->off = true;
@@ -359,7 +371,7 @@ bool resume_run(struct sim *sim)
 	}
 	choose_place(sim);
 	/* A copy of the log block that this one left must not count. */
-	if (one_in(&sim->rng, 2)) {
+	if (p->lost || one_in(&sim->rng, 2)) {
 		p->at = STOP_ANYWHERE;
 		p->one_in = 1;
 	}

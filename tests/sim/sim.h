@@ -240,6 +240,7 @@ struct stop_plan {
 	bool mending;
 	/* The last one. */
 	bool reset;		/* the machine alone: the cache is intact */
+	bool lost;		/* a log write was lost, and nothing else */
 	enum phase phase;
 	struct disk disk;	/* as it was left */
 };
