@@ -161,7 +161,7 @@ FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64
 # Windows so small that small logs need many.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
-	-DGATHERED=5u
+	-DGATHERED=5u -DCHUNK_RUNS=16u
 small = $(patsubst %.c,$(B)/small/%.o,$(1))
 
 $(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config

@@ -12,8 +12,10 @@
  */
 #include "relocate.h"
 
-/* With its head a page, nearly. */
+/* With its head a page, nearly; tests make it small, 16 at least. */
+#ifndef CHUNK_RUNS
 #define CHUNK_RUNS 254u
+#endif
 /* Less room than this in a neighbour is not worth moving runs for. */
 #define CHUNK_SPARE (CHUNK_RUNS / 8)
 

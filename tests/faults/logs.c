@@ -74,6 +74,7 @@ static void let_go(struct model *m)
 	free(m->use);
 	free(m->was_free);
 	free(m->claimed);
+	free(m->map);
 	free(m->log);
 	free(m->before);
 }
@@ -119,7 +120,8 @@ static void draw(struct sample *s, u32 n, u32 ops)
 		.ops = ops ? ops : 20 + rnd_to(&rng, 40),
 		.header_size = 28 + (n % 5 == 1 ? rnd_to(&rng, 200) : 0),
 		.nocsum = n % 7 == 3,
-		.claims = kind->version == V1_1 && n % 3 == 0,
+		.claims = kind->version == V1_1 && (n % 3 == 0 || n % 5 < 2),
+		.map = kind->version == V1_1 && n % 5 < 2,
 		.stale = n % 4 == 0,
 		.zero0 = n % 11 == 5,
 	};

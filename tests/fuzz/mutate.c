@@ -63,6 +63,7 @@ static void mutate_header(struct mutation *m, u8 *sector)
 		{ 16, 4 },  { 20, 8 },	{ 28, 4 },  { 32, 4 },	{ 36, 4 },
 		{ 40, 4 },  { 44, 4 },	{ 48, 4 },  { 88, 8 },	{ 96, 8 },
 		{ 104, 4 }, { 108, 4 }, { 112, 8 }, { 120, 8 }, { 28, 4 },
+		{ 128, 8 }, { 136, 4 }, { 140, 4 },
 	};
 	u32 i = roll(m, sizeof(fields) / sizeof(*fields));
 
@@ -92,6 +93,24 @@ static void mutate_entry(struct mutation *m, u8 *sector)
 		break;
 	default:
 		put(sector + at + 20, roll(m, 2), 4);
+	}
+}
+
+/* A free map, if this is one: who it says is next, what it covers, its bits. */
+static void mutate_map(struct mutation *m, u8 *sector)
+{
+	switch (roll(m, 5)) {
+	case 0:
+		put(sector + 24, interesting(m), 8);
+		break;
+	case 1:
+		put(sector + 32, interesting(m), 8);
+		break;
+	case 2:
+		put(sector + 40 + 4 * roll(m, 2), interesting(m), 4);
+		break;
+	default:
+		sector[64 + roll(m, 64)] ^= (u8)(1u << roll(m, 8));
 	}
 }
 
@@ -135,6 +154,10 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t bytes, size_t max, u32 seed)
 		bytes = HEAD + m.records * RECORD;
 		/* Block 0 is what is read first. */
 		p = record(&m, roll(&m, 3) ? 0 : roll(&m, (u32)m.records));
+		if (bow_get_le32(p + 2) == BOW_MAGIC_FREE_MAP) {
+			mutate_map(&m, p + 2);
+			continue;
+		}
 		switch (roll(&m, 8)) {
 		case 0:
 			LLVMFuzzerMutate(p + 2, BOW_SECTOR_SIZE,

@@ -159,6 +159,27 @@ static void seal_record(struct sealer *s)
 	put(s, 0, sector, sizeof(sector));
 }
 
+/* Blocks of the free map, of the size that block 0 names. */
+static void seal_map(struct sealer *s, const u8 *data, size_t bytes)
+{
+	u8 block[BOW_BLOCK_SIZE_MAX];
+	u32 bs = s->sector[0] ? bow_get_le32(s->sector[0] + 8) : 0;
+	size_t at;
+
+	for (at = HEAD; bow_block_size_ok(bs) && bytes >= at + RECORD;
+	     at += RECORD) {
+		u16 sector;
+
+		if (bow_get_le32(data + at + 2) != BOW_MAGIC_FREE_MAP ||
+		    leave(s))
+			continue;
+		memcpy(&sector, data + at, sizeof(sector));
+		get(s, sector, block, bs);
+		bow_put_le32(block + 4, bow_free_map_csum(block, bs));
+		put(s, sector, block, bs);
+	}
+}
+
 static int by_sequence(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
@@ -191,6 +212,7 @@ void fuzz_seal(u8 *data, size_t bytes, u32 dice)
 	}
 	if (n)
 		qsort(found, n, sizeof(*found), by_sequence);
+	seal_map(&s, data, bytes);
 	for (i = 0; i < n; i++)
 		seal_block(&s, found[i].sector);
 	if (s.sector[0] && bow_get_le32(s.sector[0]) == BOW_MAGIC_FINISHING)
