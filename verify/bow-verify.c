@@ -5,6 +5,8 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include "live.h"
+#include "old.h"
 #include "verify.h"
 
 #define USAGE_LINE "Usage: bow-verify [OPTION]... DEVICE\n"
@@ -15,6 +17,11 @@ static const char usage_text[] =
 	"rollback would give; write nothing.\n"
 	"\n"
 	"      --list       print every entry, newest first\n"
+	"      --fsck       run e2fsck -fn on the old filesystem\n"
+	"      --dm-table   print a device-mapper table of the old state\n"
+	"      --export FILE\n"
+	"                   write the old state to FILE, a sparse image\n"
+	"      --cat PATH   print an old file, PATH from the filesystem's root\n"
 	"  -v, --verbose    print more figures\n"
 	"  -q, --quiet      print nothing but errors\n"
 	"  -J, --json       print the result as JSON\n"
@@ -28,10 +35,18 @@ static const char usage_text[] =
 
 enum {
 	OPT_LIST = 256,
+	OPT_FSCK,
+	OPT_DM_TABLE,
+	OPT_EXPORT,
+	OPT_CAT,
 };
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, OPT_LIST },
+	{ "fsck", no_argument, NULL, OPT_FSCK },
+	{ "dm-table", no_argument, NULL, OPT_DM_TABLE },
+	{ "export", required_argument, NULL, OPT_EXPORT },
+	{ "cat", required_argument, NULL, OPT_CAT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "json", no_argument, NULL, 'J' },
@@ -48,6 +63,12 @@ static int usage_error(const char *why)
 	return BOW_EXIT_USAGE;
 }
 
+/* How many of the modes that hand out the old state are asked for. */
+static int modes(const struct options *o)
+{
+	return o->fsck + o->dm_table + !!o->export + !!o->cat;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -58,6 +79,18 @@ static int parse_options(int argc, char **argv, struct options *o)
 		switch (c) {
 		case OPT_LIST:
 			o->list = true;
+			break;
+		case OPT_FSCK:
+			o->fsck = true;
+			break;
+		case OPT_DM_TABLE:
+			o->dm_table = true;
+			break;
+		case OPT_EXPORT:
+			o->export = optarg;
+			break;
+		case OPT_CAT:
+			o->cat = optarg;
 			break;
 		case 'v':
 			o->verbose = true;
@@ -85,6 +118,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	if (argc - optind != 1)
 		return usage_error("one DEVICE is wanted");
 	o->device = argv[optind];
+	if (modes(o) > 1 || (modes(o) && (o->list || o->json)))
+		return usage_error("these options do not go together");
 	return -1;
 }
 
@@ -126,14 +161,18 @@ int main(int argc, char **argv)
 		return status;
 	r = signals_catch();
 	if (!r)
-		r = bow_dev_open(&dev, o.device, false);
+		r = live_dev_open(&dev, o.device);
 	if (r) {
 		message_open(PROGRAM, o.device, r);
 		return BOW_EXIT_ERROR;
 	}
-	examine(&dev, &o, &f);
-	status = (int)report(&dev, &o, &f);
-	findings_free(&f);
+	if (modes(&o)) {
+		status = (int)old_state(&dev, &o);
+	} else {
+		examine(&dev, &o, &f);
+		status = (int)report(&dev, &o, &f);
+		findings_free(&f);
+	}
 	r = bow_dev_close(&dev);
 	return r ? BOW_EXIT_ERROR : status;
 }

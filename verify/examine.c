@@ -3,8 +3,12 @@
  * examine.c - is the log sound, and what can still be done with it?
  */
 #include "freemap.h"
+#include "live.h"
 #include "log.h"
 #include "verify.h"
+
+/* For a log that grows under the examination. */
+#define TRIES_MAX 10
 
 struct watch {
 	struct progress progress;
@@ -111,7 +115,8 @@ static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
 	return fs_is_bad(&f->fs) ? BOW_EXIT_DAMAGED : status;
 }
 
-void examine(struct bow_dev *dev, const struct options *o, struct findings *f)
+static void examine_once(struct bow_dev *dev, const struct options *o,
+			 struct findings *f)
 {
 	struct watch w = { .findings = f };
 	struct bow_monitor m = {
@@ -127,6 +132,27 @@ void examine(struct bow_dev *dev, const struct options *o, struct findings *f)
 		      o->quiet || o->json, false);
 	f->status = examine_all(dev, f, &m);
 	progress_end(&w.progress);
+}
+
+/*
+ * A log that grows while it is read is sound if what was read of it is: later
+ * entries change nothing of that.  But a backup that was moved away meanwhile
+ * looks like a damaged one.
+ */
+void examine(struct bow_dev *dev, const struct options *o, struct findings *f)
+{
+	struct live live = { .dev = dev };
+	int tries = TRIES_MAX;
+	bool again;
+
+	do {
+		again = live_is(o->device) && !live_look(&live);
+		examine_once(dev, o, f);
+		again = again && f->status == BOW_EXIT_DAMAGED && --tries &&
+			live_changed(&live) == 1;
+		if (again)
+			findings_free(f);
+	} while (again);
 }
 
 void findings_free(struct findings *f)

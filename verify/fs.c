@@ -61,8 +61,9 @@ static void not_checked(struct fs_view *v, const char *why)
 	snprintf(v->reason, sizeof(v->reason), "%s", why);
 }
 
-static void examine_view(struct fs_view *v)
+void fs_examine_view(struct fs_view *v)
 {
+	initialize_ext2_error_table();
 	if (read_super(v))
 		fs_failed(v, -v->view.err, "the superblock");
 	else if (!v->has_super)
@@ -94,13 +95,12 @@ int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
 	int r;
 
 	memset(f, 0, sizeof(*f));
-	initialize_ext2_error_table();
 	/* What is wrong at present does not matter to a rollback. */
 	f->now.monitor = f->old.monitor = m;
 	if (!view_open(&f->now.view, dev, log, VIEW_NOW))
-		examine_view(&f->now);
+		fs_examine_view(&f->now);
 	if (!view_open(&f->old.view, dev, log, VIEW_OLD))
-		examine_view(&f->old);
+		fs_examine_view(&f->old);
 	r = failed(&f->old, e);
 	if (!r)
 		r = bow_stopped(m, e);

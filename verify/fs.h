@@ -71,6 +71,9 @@ int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
 	       const struct bow_monitor *m, struct bow_error *e);
 void fs_free(struct fs_findings *f);
 
+/* The filesystem in one view, which is open; v->fs is to be freed. */
+void fs_examine_view(struct fs_view *v);
+
 /* Would a rollback give a filesystem that is known not to be sound? */
 static inline bool fs_is_bad(const struct fs_findings *f)
 {

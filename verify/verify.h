@@ -15,6 +15,10 @@ struct options {
 	bool quiet;
 	bool json;
 	bool list;
+	bool dm_table;		/* the modes that hand out the old state */
+	bool fsck;
+	const char *export;
+	const char *cat;
 	int progress_fd;
 	const char *device;
 };

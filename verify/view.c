@@ -67,6 +67,57 @@ u64 view_place(const struct view *v, u64 sector, u64 *sectors)
 	return v->block0 + sector;
 }
 
+void view_follow(struct view *v, struct live *live)
+{
+	v->live = live;
+}
+
+/*
+ * [sector, sector + sectors) was read at `place`: was it still there?  1: it
+ * was; 0: read it again; or -errno.
+ */
+static int still_there(struct view *v, u64 sector, u64 sectors, u64 place)
+{
+	struct live *live = v->live;
+	struct bow_error e;
+	u64 n = sectors;
+	int r;
+
+	if (!live)
+		return 1;
+	r = live_changed(live);
+	if (r <= 0)
+		return r ? r : 1;
+	r = live_scan(live, &e);
+	if (!r)
+		r = view_open(v, v->dev, v->log, v->which);
+	v->live = live;
+	return r ? r : view_place(v, sector, &n) == place && n == sectors;
+}
+
+/* The first piece of a request, which lies in one run; *bytes is cut to it. */
+static int read_piece(struct view *v, u64 offset, void *buf, size_t *bytes)
+{
+	u64 sector = offset >> BOW_SECTOR_SHIFT;
+	u32 skip = offset & (BOW_SECTOR_SIZE - 1);
+	size_t want = *bytes;
+	u64 n, place;
+	int r;
+
+	do {
+		n = (skip + want + BOW_SECTOR_SIZE - 1) >> BOW_SECTOR_SHIFT;
+		place = view_place(v, sector, &n);
+		*bytes = (size_t)(n << BOW_SECTOR_SHIFT) - skip;
+		if (*bytes > want)
+			*bytes = want;
+		r = bow_dev_read(v->dev, (place << BOW_SECTOR_SHIFT) + skip,
+				 buf, *bytes);
+		if (!r)
+			r = still_there(v, sector, n, place);
+	} while (!r);
+	return r < 0 ? r : 0;
+}
+
 int view_read(struct view *v, u64 offset, void *buf, size_t bytes)
 {
 	u8 *p = buf;
@@ -74,20 +125,12 @@ int view_read(struct view *v, u64 offset, void *buf, size_t bytes)
 	if (bytes > v->dev->size || offset > v->dev->size - bytes)
 		return -ERANGE;
 	while (bytes) {
-		u64 sector = offset >> BOW_SECTOR_SHIFT;
-		u32 skip = offset & (BOW_SECTOR_SIZE - 1);
-		u64 n = (skip + bytes + BOW_SECTOR_SIZE - 1) >> BOW_SECTOR_SHIFT;
-		u64 place = view_place(v, sector, &n);
-		size_t part = (size_t)((n << BOW_SECTOR_SHIFT) - skip);
-		int r;
+		size_t part = bytes;
+		int r = read_piece(v, offset, p, &part);
 
-		if (part > bytes)
-			part = bytes;
-		r = bow_dev_read(v->dev, (place << BOW_SECTOR_SHIFT) + skip, p,
-				 part);
 		if (r) {
 			v->err = r;
-			v->bad_sector = sector;
+			v->bad_sector = offset >> BOW_SECTOR_SHIFT;
 			return r;
 		}
 		p += part;

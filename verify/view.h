@@ -11,6 +11,7 @@
 #include <ext2fs/ext2fs.h>
 
 #include "bow.h"
+#include "live.h"
 
 enum view_state {
 	VIEW_OLD,	/* D0: what a rollback gives */
@@ -24,6 +25,7 @@ struct view {
 	bool mapped;		/* read through log->where */
 	u64 block0;		/* sector that stands for block 0, when not */
 	u64 block0_sectors;
+	struct live *live;	/* NULL: nothing changes */
 	int err;		/* of the last read that failed, -errno */
 	u64 bad_sector;		/* where in the view that was */
 };
@@ -38,7 +40,16 @@ struct view {
 int view_open(struct view *v, struct bow_dev *dev, const struct bow_log *log,
 	      enum view_state which);
 
-/* All of [offset, offset + bytes), or an error; -ERANGE: past the end. */
+/*
+ * Follow the log while it grows: `live` is that of the view's device and log.
+ * Reads of the old view are right then however much is written meanwhile.
+ */
+void view_follow(struct view *v, struct live *live);
+
+/*
+ * All of [offset, offset + bytes), or an error; -ERANGE: past the end.
+ * -ESTALE: the log that was followed has ended.
+ */
 int view_read(struct view *v, u64 offset, void *buf, size_t bytes);
 
 /* Sector of the device that holds `sector` of the view; *sectors is cut to

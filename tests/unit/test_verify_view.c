@@ -135,6 +135,66 @@ static void no_log(void)
 	CHECK(!memcmp(read_back, l.d0, MEM_BYTES));
 }
 
+/* ---- a log that grows while it is read ---- */
+
+static struct live live;
+static int until_change;
+
+/* After some reads the filesystem overwrites what is read next. */
+static int read_and_change(struct bow_dev *dev, u64 offset, void *buf,
+			   size_t bytes)
+{
+	int r = mem_read(dev, offset, buf, bytes);
+
+	if (until_change-- == 0) {
+		log_append(&l);
+		log_backup(&l, 30, LOG_PLACE + 5);
+		log_backup(&l, LOG_PLACE + 3, LOG_PLACE + 6);
+		log_seal(&l);
+		log_overwrite(&l, 30);
+		log_overwrite(&l, LOG_PLACE + 3);
+		memcpy(m.now, l.img, MEM_BYTES);
+	}
+	return r;
+}
+
+static void growing_log(void)
+{
+	static const struct bow_dev_ops ops = { .read = read_and_change };
+	int when;
+	u32 b;
+
+	/* The change comes before, during and after each read of the block. */
+	for (when = 0; when < 40; when++) {
+		build();
+		CHECK(!scan());
+		m.dev.ops = &ops;
+		until_change = -1;
+		live = (struct live){ .dev = &m.dev, .log = &log_ };
+		CHECK(!live_look(&live) && !live_scan(&live, &e));
+		CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+		view_follow(&v, &live);
+		until_change = when;
+		for (b = 8; b < 32; b += 2)
+			CHECK(!view_read(&v, b * MEM_BS, read_back, MEM_BS) &&
+			      !memcmp(read_back, mem_block(l.d0, b), MEM_BS));
+		CHECK(until_change < 0 || when > 20);
+	}
+}
+
+static void log_that_ends(void)
+{
+	build();
+	CHECK(!scan());
+	live = (struct live){ .dev = &m.dev, .log = &log_ };
+	CHECK(!live_scan(&live, &e));
+	CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+	view_follow(&v, &live);
+	CHECK(!view_read(&v, 0, read_back, MEM_BS));
+	memcpy(m.now, l.live0, MEM_BS);
+	CHECK(view_read(&v, 0, read_back, MEM_BS) == -ESTALE);
+}
+
 /* ---- libext2fs ---- */
 
 static void no_filesystem(void)
@@ -226,6 +286,8 @@ int main(void)
 	RUN(what_is_gone, "view: a rollback has begun: there is no present");
 	RUN(finishing, "view: a finishing record leaves one state");
 	RUN(no_log, "view: without a log the device is the view");
+	RUN(growing_log, "view: the old one is right while the log grows");
+	RUN(log_that_ends, "view: the log was committed: no old view");
 	RUN(no_filesystem, "view: no filesystem, a failing device: refused");
 	RUN(filesystem, "view: libext2fs reads a filesystem, and cannot write");
 	bow_log_free(&log_);

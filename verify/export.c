@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * export.c - the old state as a sparse image
+ *
+ * Free blocks and zeros become holes.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "old.h"
+
+#define PIECE 4096u		/* what is a hole or not */
+#define CHUNK (1u << 20)
+
+struct export {
+	struct old *old;
+	const char *path;
+	int fd;
+	ext2_filsys fs;		/* with block bitmaps, or NULL */
+	u8 buf[CHUNK];
+};
+
+/* Is no byte of the piece in a block that was in use? */
+static bool is_free(const struct export *x, u64 offset, u64 bytes)
+{
+	blk64_t first, end;
+
+	if (!x->fs)
+		return false;
+	first = offset / x->fs->blocksize;
+	end = (offset + bytes - 1) / x->fs->blocksize + 1;
+	if (first < x->fs->super->s_first_data_block ||
+	    end > ext2fs_blocks_count(x->fs->super))
+		return false;
+	return ext2fs_test_block_bitmap_range2(x->fs->block_map, first,
+					       (unsigned int)(end - first));
+}
+
+static bool is_zero(const u8 *p, size_t bytes)
+{
+	return !p[0] && !memcmp(p, p + 1, bytes - 1);
+}
+
+static int write_all(int fd, u64 offset, const u8 *p, size_t bytes)
+{
+	while (bytes) {
+		ssize_t n = pwrite(fd, p, bytes, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		p += n;
+		offset += (u64)n;
+		bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static enum bow_exit cannot_write(const struct export *x, int err)
+{
+	return old_failed(x->old, BOW_EXIT_ERROR, x->path, strerror(-err));
+}
+
+/* [offset, offset + bytes) was read into the buffer: write what is not zero. */
+static int write_pieces(struct export *x, u64 offset, size_t bytes)
+{
+	size_t at = 0, end, n;
+	int r = 0;
+
+	while (at < bytes && !r) {
+		n = bytes - at < PIECE ? bytes - at : PIECE;
+		if (is_zero(x->buf + at, n)) {
+			at += n;
+			continue;
+		}
+		for (end = at + n; end < bytes; end += n) {
+			n = bytes - end < PIECE ? bytes - end : PIECE;
+			if (is_zero(x->buf + end, n))
+				break;
+		}
+		r = write_all(x->fd, offset + at, x->buf + at, end - at);
+		at = end;
+	}
+	return r;
+}
+
+/* The end of the pieces from `offset` on that are all free, or all in use. */
+static u64 run_end(const struct export *x, u64 offset, bool *hole)
+{
+	u64 size = x->old->dev->size, at = offset;
+	u64 n = size - at < PIECE ? size - at : PIECE;
+
+	*hole = is_free(x, at, n);
+	do {
+		at += n;
+		n = size - at < PIECE ? size - at : PIECE;
+	} while (n && at - offset < CHUNK && is_free(x, at, n) == *hole);
+	return at;
+}
+
+static enum bow_exit copy(struct export *x)
+{
+	struct old *old = x->old;
+	u64 at = 0, end;
+	bool hole;
+	int r;
+
+	for (; at < old->dev->size; at = end) {
+		size_t n;
+
+		end = run_end(x, at, &hole);
+		n = (size_t)(end - at);
+		old->monitor.progress(old, BOW_PHASE_COPY, at, old->dev->size);
+		if (old->monitor.stop(NULL))
+			return old_unreadable(old, -EINTR);
+		if (hole)
+			continue;
+		r = view_read(&old->fs.view, at, x->buf, n);
+		if (r)
+			return old_unreadable(old, r);
+		r = write_pieces(x, at, n);
+		if (r)
+			return cannot_write(x, r);
+	}
+	return BOW_EXIT_OK;
+}
+
+/* ---- before: is it the old state? ---- */
+
+static void on_damage(void *ctx, const struct bow_error *e)
+{
+	struct old *old = ctx;
+
+	old->damaged++;
+	message_error(PROGRAM, old->o->device, e);
+}
+
+/*
+ * Every backup against its checksum.  A few that are damaged are no reason to
+ * keep back all the rest.  On a live device one that has moved would look
+ * damaged, and the walk would not see it.
+ */
+static enum bow_exit verify_backups(struct old *old)
+{
+	struct bow_monitor m = old->monitor;
+	struct bow_error e = { 0 };
+
+	if (old->fs.view.live || old->log.state == BOW_STATE_FINISHING)
+		return BOW_EXIT_OK;
+	m.damage = on_damage;
+	if (!bow_log_verify(old->dev, &old->log, &m, &e) || old->damaged)
+		return BOW_EXIT_OK;
+	message_error(PROGRAM, old->o->device, &e);
+	return bow_error_exit(&e);
+}
+
+/* Which blocks were free is believed of a filesystem that is sound only. */
+static void learn_free(struct export *x)
+{
+	struct fs_view *v = &x->old->fs;
+
+	fs_examine_view(v);
+	if (v->verdict == FS_SOUND && !ext2fs_read_block_bitmap(v->fs))
+		x->fs = v->fs;
+}
+
+static enum bow_exit fill(struct export *x)
+{
+	enum bow_exit status;
+	int r = 0;
+
+	if (ftruncate(x->fd, (off_t)x->old->dev->size))
+		return cannot_write(x, -errno);
+	learn_free(x);
+	status = copy(x);
+	if (x->old->fs.fs)
+		ext2fs_free(x->old->fs.fs);
+	if (status == BOW_EXIT_OK && fsync(x->fd))
+		r = -errno;
+	return r ? cannot_write(x, r) : status;
+}
+
+enum bow_exit old_export(struct old *old, const char *path)
+{
+	struct export *x = calloc(1, sizeof(*x));
+	enum bow_exit status;
+
+	if (!x)
+		return old_failed(old, BOW_EXIT_ERROR, path, strerror(ENOMEM));
+	status = verify_backups(old);
+	if (status != BOW_EXIT_OK) {
+		free(x);
+		return status;
+	}
+	x->old = old;
+	x->path = path;
+	/* Never over anything: the device itself is there too. */
+	x->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (x->fd < 0) {
+		status = cannot_write(x, -errno);
+	} else {
+		status = fill(x);
+		if (close(x->fd) && status == BOW_EXIT_OK)
+			status = cannot_write(x, -errno);
+		if (status != BOW_EXIT_OK)
+			unlink(path);
+	}
+	free(x);
+	if (status == BOW_EXIT_OK && old->damaged)
+		return old_failed(old, BOW_EXIT_DAMAGED, path,
+				  "is written, but not all of it is right");
+	return status;
+}
