@@ -69,6 +69,7 @@ enum bow_why {
 	BOW_WHY_IO_WRITE,
 	BOW_WHY_IO_FLUSH,
 	BOW_WHY_MEMORY,
+	BOW_WHY_MEMORY_MAP,
 	BOW_WHY_INTERRUPTED,
 	/* block 0 and the headers of log blocks */
 	BOW_WHY_VERSION,

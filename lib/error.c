@@ -28,6 +28,8 @@ static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_IO_FLUSH] = { ERROR, NULL, "making writes durable failed",
 			       NULL },
 	[BOW_WHY_MEMORY] = { ERROR, NULL, "not enough memory", NULL },
+	[BOW_WHY_MEMORY_MAP] = { ERROR, NULL, "not enough memory for the log",
+				 "may need, in MiB:" },
 	[BOW_WHY_INTERRUPTED] = { BOW_EXIT_INTERRUPTED, NULL,
 				  "interrupted; run it again", NULL },
 	[BOW_WHY_VERSION] = { DAMAGED, "header version", "is not known", NULL },
@@ -197,6 +199,6 @@ void bow_error_text(const struct bow_error *e, char *buf, size_t bytes)
 		APPEND(buf, bytes, used, " (%s %llu)", why->limit,
 		       (unsigned long long)e->limit);
 	if (why->status == ERROR && e->err < 0 && e->err != -EPERM &&
-	    e->why != BOW_WHY_MEMORY)
+	    e->why != BOW_WHY_MEMORY && e->why != BOW_WHY_MEMORY_MAP)
 		APPEND(buf, bytes, used, ": %s", strerror(-e->err));
 }

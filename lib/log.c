@@ -216,6 +216,19 @@ static bool undone(const struct walk *w, enum bow_entry_kind kind)
 	return kind != BOW_ENTRY_CLAIM;
 }
 
+/* Say how much the map needs if every entry makes a run of its own. */
+static int no_memory_for_map(const struct walk *w)
+{
+	const struct bow_header *h = &w->log->newest;
+	u32 max = bow_max_entries(h->block_size, h->header_size, false);
+	u64 entries = (h->sequence + 1ull) * max;
+
+	w->e->in_block = false;
+	w->e->in_entry = false;
+	return bow_fail(w->e, -ENOMEM, BOW_WHY_MEMORY_MAP, 0,
+			(entries * BOW_WHERE_RUN_BYTES >> 20) + 1);
+}
+
 static int walk_entry(struct walk *w, u32 index)
 {
 	struct bow_entry entry;
@@ -236,7 +249,7 @@ static int walk_entry(struct walk *w, u32 index)
 	if (!r && undone(w, kind) &&
 	    bow_where_undo(w->log->where, entry.source, entry.dest,
 			   entry.size >> BOW_SECTOR_SHIFT))
-		r = bow_no_memory(w->e);
+		r = no_memory_for_map(w);
 	if (index == 0)
 		w->last_dest0 = entry.dest;
 	if (!r)

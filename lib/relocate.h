@@ -19,6 +19,9 @@ struct bow_where;
 #define BOW_WHERE_SECTORS (1ull << 48)
 #define BOW_WHERE_RUN_MAX 0xffffffffull
 
+/* Memory that a run takes, at most: chunks are two thirds full and more. */
+#define BOW_WHERE_RUN_BYTES 24u
+
 /* The contents of [start, start + sectors) are at `place`. */
 struct bow_extent {
 	u64 start;
