@@ -190,15 +190,28 @@ keeps() {
 	each_format keeps
 }
 
-@test "damaged: a backup in a block that is itself to be put back" {
-	local pair
+# not_disjoint COMMAND...
+#   Refused, and the sector that is in the way is told.
+not_disjoint() {
+	expect_unwritten 4 "$@" "$img"
+	[[ $output =~ "$img: sector "[0-9]+" would be written and is still needed" ]] ||
+		{ echo "$made: $* $output"; return 1; }
+}
 
-	for pair in "${formats[@]}"; do
-		# shellcheck disable=SC2086  # two words
-		set -- $pair
-		make_log --format "$1" --bs "$2" --damage overlap
-		expect_unwritten 4 "$restore" "$img"
-	done
+# overlaps FORMAT BS
+overlaps() {
+	make_log --format "$1" --bs "$2" --damage overlap
+	not_disjoint "$restore"
+	not_disjoint "$restore" --rollback --json
+	not_disjoint "$restore" --dry-run
+	not_disjoint "$verify"
+	# The chain is whole, and what is kept does not need the backups.
+	expect_unwritten 0 "$restore" --check "$img"
+	expect_unwritten 0 "$restore" --commit --dry-run "$img"
+}
+
+@test "damaged: a backup in a block that is itself to be put back" {
+	each_format overlaps
 }
 
 @test "damaged: a device shorter than its log" {
