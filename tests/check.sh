@@ -99,6 +99,7 @@ get_packages()
 	local lists="$PACKAGES_BUILD $PACKAGES_MODULE $PACKAGES_TEST"
 
 	case " $* " in *' lint '* | *' fuzz '*) lists="$lists $PACKAGES_LINT" ;; esac
+	case " $* " in *' machines '*) lists="$lists $PACKAGES_MACHINES" ;; esac
 	if grep -q '^vm ' "$out/programs"; then
 		lists="$lists $PACKAGES_VM"
 	fi

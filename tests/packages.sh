@@ -12,6 +12,8 @@ PACKAGES_MODULE='linux-image-cloud-amd64 linux-headers-cloud-amd64 kmod'
 PACKAGES_TEST='bats procps binutils e2fsprogs jq mount perl-base strace util-linux
 	xxd zstd'
 PACKAGES_LINT='clang cppcheck mandoc shellcheck sparse'
+PACKAGES_MACHINES='gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
+	libc6-dev-arm64-cross libc6-dev-s390x-cross qemu-user'
 PACKAGES_VM='attr busybox cpio dmsetup e2fsprogs fdisk initramfs-tools
 	mmdebstrap qemu-system-x86 zstd'
 
