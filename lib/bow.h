@@ -338,6 +338,21 @@ bool bow_plan_next(const struct bow_log *log, u64 target,
 int bow_commit_find(struct bow_dev *dev, struct bow_log *log, u64 *sector,
 		    struct bow_error *e);
 
+/* ---- check.c: all that is checked before the first write ---- */
+
+/*
+ * Of an opened log, active or restoring: would a rollback be made?  Reads the
+ * chain and every backup.
+ */
+int bow_rollback_check(struct bow_dev *dev, struct bow_log *log,
+		       const struct bow_monitor *m, struct bow_plan *plan,
+		       struct bow_error *e);
+
+/* The same of a commit, which needs the chain, and no backup to be sound. */
+int bow_commit_check(struct bow_dev *dev, struct bow_log *log,
+		     const struct bow_monitor *m, u64 *sector,
+		     struct bow_error *e);
+
 /* ---- restore (restore.c): one call from block 0 to the durable end ---- */
 
 struct bow_result {

@@ -53,26 +53,6 @@ static int finish(struct restore *s, enum bow_action action, u64 sector)
 	return complete(s, &f);
 }
 
-/*
- * No checkpoint begins on a device with a log.  In v0 and v1.0, which have no
- * checksum of a header, a wrong sequence would end the chain too early.
- */
-static int check_final(struct restore *s, u64 sector)
-{
-	int r = bow_get(s->dev, sector, s->log.scratch, s->log.bs, s->e);
-
-	if (r)
-		return r;
-	switch (bow_get_le32(s->log.scratch)) {
-	case BOW_MAGIC_LOG:
-	case BOW_MAGIC_RESTORING:
-	case BOW_MAGIC_FINISHING:
-		return bow_bad(s->e, BOW_WHY_FINAL_LOG, sector, 0);
-	default:
-		return 0;
-	}
-}
-
 /* ---- rollback ---- */
 
 /*
@@ -114,41 +94,10 @@ static int copy_back(struct restore *s, const struct bow_plan *plan)
 	return r;
 }
 
-/* All that is to be true before the first write. */
-static int prepare(struct restore *s, struct bow_plan *plan)
-{
-	int r = bow_log_verify(s->dev, &s->log, s->monitor, s->e);
-
-	if (!r)
-		r = bow_plan_make(&s->log, plan, s->e);
-	return r ? r : check_final(s, plan->block0);
-}
-
-/*
- * A lowered count says that a v1.0 tool has undone the entries above it, or
- * that the count is wrong.  Undoing them again is right in both cases, if all
- * that they saved is still there; when it is not, the tool was at work.
- */
-static int prepare_lowered(struct restore *s, struct bow_plan *plan)
-{
-	struct bow_header *h = &s->log.newest;
-	struct bow_header lowered = *h;
-	int r;
-
-	if (!h->undone)
-		return prepare(s, plan);
-	h->count += h->undone;
-	r = prepare(s, plan);
-	if (r != -EUCLEAN)
-		return r;
-	*h = lowered;
-	return prepare(s, plan);
-}
-
 static int roll_back(struct restore *s)
 {
 	struct bow_plan plan;
-	int r = prepare_lowered(s, &plan);
+	int r = bow_rollback_check(s->dev, &s->log, s->monitor, &plan, s->e);
 
 	if (r)
 		return r;
@@ -166,12 +115,9 @@ static int roll_back(struct restore *s)
 static int commit(struct restore *s)
 {
 	u64 sector = 0;
-	int r = bow_log_scan(s->dev, &s->log, s->monitor, s->e);
+	int r = bow_commit_check(s->dev, &s->log, s->monitor, &sector,
+				 s->e);
 
-	if (!r)
-		r = bow_commit_find(s->dev, &s->log, &sector, s->e);
-	if (!r)
-		r = check_final(s, sector);
 	s->result->log_blocks = s->log.log_blocks;
 	s->result->entries = s->log.entries;
 	return r ? r : finish(s, BOW_ACTION_COMMIT, sector);

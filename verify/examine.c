@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * examine.c - is the log sound, and what can still be done with it?
+ *
+ * What can be done is asked of the same code that does it.
  */
 #include "freemap.h"
 #include "live.h"
 #include "log.h"
+#include "resume.h"
 #include "verify.h"
 
 /* For a log that grows under the examination. */
@@ -32,20 +35,41 @@ static void on_damage(void *ctx, const struct bow_error *e)
 	f->damaged++;
 }
 
+/*
+ * Neither a log that only a rollback may follow nor one whose present state
+ * cannot be told for sure is damaged by that.
+ */
+static bool is_refusal(const struct bow_error *e)
+{
+	return e->why == BOW_WHY_COMMIT_RESTORING ||
+	       e->why == BOW_WHY_COMMIT_UNSURE;
+}
+
+static int examine_commit(struct bow_dev *dev, struct findings *f,
+			  const struct bow_monitor *m)
+{
+	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	u64 sector;
+	int r = bow_commit_check(dev, &f->log, &quiet, &sector, &f->no_commit);
+
+	f->can_commit = !r;
+	if (!r || f->e.why != BOW_WHY_NONE || is_refusal(&f->no_commit))
+		return 0;
+	f->e = f->no_commit;
+	return r;
+}
+
 static int examine_log(struct bow_dev *dev, struct findings *f,
 		       const struct bow_monitor *m)
 {
-	u64 sector;
-	int r = bow_log_verify(dev, &f->log, m, &f->e);
+	int r = bow_rollback_check(dev, &f->log, m, &f->plan, &f->e);
+	int also;
 
-	/* Bad backups rule out a rollback, not the rest of the examination. */
-	if (!f->log.scanned)
-		return r;
-	f->can_commit = !bow_commit_find(dev, &f->log, &sector, &f->no_commit);
-	if (!r)
-		r = bow_plan_make(&f->log, &f->plan, &f->e);
 	f->can_roll_back = !r;
-	return r;
+	if (r == -EINTR)
+		return r;
+	also = examine_commit(dev, f, m);
+	return r ? r : also;
 }
 
 /* Going on with the checkpoint needs the free map; a rollback does not. */
@@ -62,6 +86,25 @@ static int examine_map(struct bow_dev *dev, struct findings *f)
 	r = bow_free_map_read(dev, &f->log, &blocks, &f->map);
 	bow_blocks_free(&blocks);
 	return r;
+}
+
+/* A reason to refuse it is not damage; what is wrong with its own data is. */
+static int examine_resume(struct bow_dev *dev, struct findings *f,
+			  const struct bow_monitor *m)
+{
+	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_resume resume;
+	int r;
+
+	if (f->log.state != BOW_STATE_ACTIVE || !f->log.scanned)
+		return 0;
+	r = bow_resume_open(dev, &resume, &quiet, &f->no_resume);
+	bow_resume_free(&resume);
+	f->can_resume = !r && f->can_roll_back;
+	if (f->map.why == BOW_WHY_NONE &&
+	    f->no_resume.why >= BOW_WHY_CLAIM_SHIFT)
+		f->map = f->no_resume;
+	return f->map.err;
 }
 
 static int examine_fs(struct bow_dev *dev, struct findings *f,
@@ -106,7 +149,8 @@ static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
 		return BOW_EXIT_NO_LOG;
 	if (status != BOW_EXIT_OK && status != BOW_EXIT_DAMAGED)
 		return status;
-	if (examine_map(dev, f) && status == BOW_EXIT_OK)
+	if ((examine_map(dev, f) || examine_resume(dev, f, m)) &&
+	    status == BOW_EXIT_OK)
 		status = bow_error_exit(&f->map);
 	if (status != BOW_EXIT_OK && status != BOW_EXIT_DAMAGED)
 		return status;

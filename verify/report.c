@@ -10,24 +10,39 @@ static bool has_chain(const struct findings *f)
 	       f->log.state == BOW_STATE_RESTORING;
 }
 
-static void verdict_text(const struct findings *f)
+/* What is left to do, in the order of what one would rather do. */
+static const char *choice(const struct findings *f)
+{
+	if (f->log.state == BOW_STATE_FINISHING && f->can_roll_back)
+		return "complete the rollback";
+	if (f->log.state == BOW_STATE_FINISHING && f->can_commit)
+		return "complete the commit";
+	if (f->can_roll_back && f->can_commit)
+		return f->can_resume ? "roll back, commit, or resume" :
+				       "roll back or commit";
+	if (f->can_roll_back)
+		return "roll back only";
+	return f->can_commit ? "commit only" : "neither roll back nor commit";
+}
+
+static void refusal_text(const char *what, const struct bow_error *e)
 {
 	char reason[256];
 
-	if (f->log.state == BOW_STATE_FINISHING) {
-		printf("can be completed: the %s\n",
-		       facts_action(f->log.finish.action));
+	if (e->why == BOW_WHY_NONE)
 		return;
-	}
-	printf("rollback: %s\n",
-	       f->can_roll_back ? "possible" : "not possible");
-	if (f->can_commit) {
-		puts("commit: possible");
-		return;
-	}
-	bow_error_text(f->no_commit.why ? &f->no_commit : &f->e, reason,
-		       sizeof(reason));
-	printf("commit: not possible: %s\n", reason);
+	bow_error_text(e, reason, sizeof(reason));
+	printf("no %s: %s\n", what, reason);
+}
+
+static void verdict_text(const struct options *o, const struct findings *f)
+{
+	printf("can be done: %s\n", choice(f));
+	/* The reason against a rollback is among the errors. */
+	if (!f->can_commit)
+		refusal_text("commit", &f->no_commit);
+	if (o->verbose && !f->can_resume)
+		refusal_text("resume", &f->no_resume);
 }
 
 static void counts_text(const struct options *o, const struct findings *f)
@@ -85,9 +100,14 @@ void report_text(const struct options *o, const struct findings *f)
 		printf("%s: no log\n", o->device);
 		return;
 	}
-	/* Without a header that can be trusted there is nothing to tell. */
-	if (!f->log.bs || (!has_chain(f) && f->e.why != BOW_WHY_NONE))
+	/* Without a header that can be trusted there is little to tell. */
+	if (!f->log.bs || (!has_chain(f) && f->e.why != BOW_WHY_NONE)) {
+		if (f->status == BOW_EXIT_DAMAGED) {
+			printf("%s: DAMAGED\n", o->device);
+			verdict_text(o, f);
+		}
 		return;
+	}
 	printf("%s: %s, %s\n", o->device, facts_state(f->log.state),
 	       bow_error_exit(&f->e) == BOW_EXIT_OK	 ? "sound" :
 	       bow_error_exit(&f->e) == BOW_EXIT_DAMAGED ? "DAMAGED" :
@@ -96,9 +116,7 @@ void report_text(const struct options *o, const struct findings *f)
 		   f->log.torn);
 	if (has_chain(f))
 		counts_text(o, f);
-	verdict_text(f);
-	if (f->map.why != BOW_WHY_NONE)
-		puts("going on with the checkpoint: not possible");
+	verdict_text(o, f);
 	fs_text(stdout, &f->fs, o->verbose);
 }
 
@@ -125,6 +143,9 @@ void report_json(struct json *j, const struct options *o,
 	}
 	json_bool(j, "can_roll_back", f->can_roll_back);
 	json_bool(j, "can_commit", f->can_commit);
+	json_bool(j, "can_resume", f->can_resume);
+	if (f->no_commit.why != BOW_WHY_NONE)
+		json_error(j, "no_commit", &f->no_commit);
 	json_u64(j, "damaged_backups", f->damaged);
 	if (f->e.why != BOW_WHY_NONE)
 		json_error(j, "error", &f->e);

@@ -31,6 +31,8 @@ struct findings {
 	bool can_roll_back;
 	bool can_commit;
 	struct bow_error no_commit;	/* why not, when !can_commit */
+	bool can_resume;	/* go on with the checkpoint after a reboot */
+	struct bow_error no_resume;
 	u64 damaged;		/* backups that do not match */
 	struct bow_error *damage;	/* the first DAMAGE_MAX of them */
 	struct bow_error map;	/* what is wrong with the free map */

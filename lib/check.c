@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * check.c - all that is to be true before the first write of a rollback or of a
+ * commit
+ *
+ * bow-restore and bow-verify both ask here: what the one calls possible, the
+ * other does.
+ */
+#include "log.h"
+
+/*
+ * No checkpoint begins on a device with a log.  In v0 and v1.0, which have no
+ * checksum of a header, a wrong sequence would end the chain too early.
+ */
+static int check_final(struct bow_dev *dev, struct bow_log *log, u64 sector,
+		       struct bow_error *e)
+{
+	int r = bow_get(dev, sector, log->scratch, log->bs, e);
+
+	if (r)
+		return r;
+	switch (bow_get_le32(log->scratch)) {
+	case BOW_MAGIC_LOG:
+	case BOW_MAGIC_RESTORING:
+	case BOW_MAGIC_FINISHING:
+		return bow_bad(e, BOW_WHY_FINAL_LOG, sector, 0);
+	default:
+		return 0;
+	}
+}
+
+static int check_rollback(struct bow_dev *dev, struct bow_log *log,
+			  const struct bow_monitor *m, struct bow_plan *plan,
+			  struct bow_error *e)
+{
+	int r = bow_log_verify(dev, log, m, e);
+
+	if (!r)
+		r = bow_plan_make(log, plan, e);
+	return r ? r : check_final(dev, log, plan->block0, e);
+}
+
+/*
+ * A lowered count says that a v1.0 tool has undone the entries above it, or
+ * that the count is wrong.  Undoing them again is right in both cases, if all
+ * that they saved is still there; when it is not, the tool was at work, and
+ * what does not match is no damage.
+ */
+int bow_rollback_check(struct bow_dev *dev, struct bow_log *log,
+		       const struct bow_monitor *m, struct bow_plan *plan,
+		       struct bow_error *e)
+{
+	struct bow_header *h = &log->newest;
+	struct bow_header lowered = *h;
+	struct bow_monitor quiet = { 0 };
+	int r;
+
+	if (!h->undone)
+		return check_rollback(dev, log, m, plan, e);
+	if (m)
+		quiet = *m;
+	quiet.damage = NULL;
+	h->count += h->undone;
+	r = check_rollback(dev, log, &quiet, plan, e);
+	if (r != -EUCLEAN)
+		return r;
+	*h = lowered;
+	memset(e, 0, sizeof(*e));
+	return check_rollback(dev, log, m, plan, e);
+}
+
+int bow_commit_check(struct bow_dev *dev, struct bow_log *log,
+		     const struct bow_monitor *m, u64 *sector,
+		     struct bow_error *e)
+{
+	int r = log->scanned ? 0 : bow_log_scan(dev, log, m, e);
+
+	if (!r)
+		r = bow_commit_find(dev, log, sector, e);
+	return r ? r : check_final(dev, log, *sector, e);
+}
