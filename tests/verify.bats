@@ -176,8 +176,8 @@ half_restored() {
 @test "-C FD: progress on a descriptor" {
 	make_log --size 16M --ops 2000
 	"$verify" -C 3 "$img" 3>"$dir/progress" >/dev/null
-	grep -Eq '^[0-9]+ [0-9]+ [0-9]+$' "$dir/progress"
-	run ! grep -Evq '^[0-9]+ [0-9]+ [0-9]+$' "$dir/progress"
+	grep -Eq '^[0-9]+ [0-9]+ [0-9]+ [^ ]+$' "$dir/progress"
+	run ! grep -Evq '^[0-9]+ [0-9]+ [0-9]+ [^ ]+$' "$dir/progress"
 }
 
 @test "wrong arguments: exit 16" {
