@@ -61,7 +61,8 @@ LIB_SRC := $(sort $(wildcard lib/*.c)) kmod/bow_disk.c
 COMMON_SRC := $(sort $(wildcard common/*.c))
 RESTORE_SRC := $(sort $(wildcard restore/*.c)) $(COMMON_SRC)
 VERIFY_SRC := $(sort $(wildcard verify/*.c)) $(COMMON_SRC)
-CONTROL_SRC := $(sort $(wildcard control/*.c)) $(COMMON_SRC)
+# bowctl browse reads the old state as bow-verify does.
+CONTROL_SRC := $(sort $(wildcard control/*.c)) $(COMMON_SRC) verify/view.c verify/live.c
 # bowctl without main(), for its tests.
 CONTROL_PARTS := $(filter-out control/bowctl.c,$(CONTROL_SRC))
 CONTROL_LIBS := -ldevmapper -lext2fs -lcom_err

@@ -18,9 +18,13 @@ static const char help[] =
 	"  checkpoint  keep the contents of this moment until commit or rollback\n"
 	"  commit      keep what was written since, give up the old contents\n"
 	"  resume      go on with the checkpoint on DEVICE after a reboot\n"
+	"  browse      mount the old filesystem at MOUNTPOINT, read-only\n"
 	"\n"
 	"Options:\n"
 	"  -J, --json       print the result as JSON\n"
+	"  -d, --device DEVICE\n"
+	"                   browse: whose old state, for that of /\n"
+	"      --close      browse: unmount it, and let go of it\n"
 	"  -N, --name NAME  resume: name of the new device, for bow-root\n"
 	"  -v, --verbose    tell more\n"
 	"  -q, --quiet      print errors only\n"
@@ -30,6 +34,10 @@ static const char help[] =
 	"Exit status: 0 done, 2 no checkpoint or no dm-bow there, 4 the log is\n"
 	"damaged, 8 failed, 16 usage, 32 interrupted.  See bowctl(8).\n";
 
+enum {
+	OPT_CLOSE = 256,
+};
+
 static const struct command {
 	const char *name;
 	enum bow_exit (*run)(const struct ctl_options *o, struct ctl_error *e);
@@ -38,6 +46,7 @@ static const struct command {
 	{ "checkpoint", ctl_checkpoint },
 	{ "commit", ctl_commit },
 	{ "resume", ctl_resume },
+	{ "browse", ctl_browse },
 };
 
 static const struct command *find_command(const char *name)
@@ -92,6 +101,8 @@ int main(int argc, char **argv)
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "name", required_argument, NULL, 'N' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "close", no_argument, NULL, OPT_CLOSE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -100,7 +111,7 @@ int main(int argc, char **argv)
 	const struct command *c;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "JN:vqhV", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "JN:d:vqhV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'J':
 			o.json = true;
@@ -113,6 +124,12 @@ int main(int argc, char **argv)
 			break;
 		case 'N':
 			o.name = optarg;
+			break;
+		case 'd':
+			o.device = optarg;
+			break;
+		case OPT_CLOSE:
+			o.close = true;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -136,5 +153,9 @@ int main(int argc, char **argv)
 		o.place = argv[optind + 1];
 	else if (c->run == ctl_resume)
 		return usage("resume needs the device that holds the log", "");
+	else if (c->run == ctl_browse)
+		return usage("browse needs the directory to mount on", "");
+	if (c->run != ctl_browse && (o.device || o.close))
+		return usage("--device and --close are for browse", "");
 	return run(c, &o);
 }

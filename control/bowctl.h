@@ -16,6 +16,7 @@
 
 #include "bow_shim.h"
 #include "exit-codes.h"
+#include "../verify/view.h"
 
 /* error.c: why something failed, in words */
 
@@ -120,6 +121,8 @@ int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 int ctl_dm_create(struct ctl_dm *dm, const char *name, u64 sectors,
 		  const char *params, u32 *cookie, struct ctl_error *e);
 void ctl_dm_settle(u32 cookie);
+/* "8:2", as the kernel prints it, becomes "/dev/sda2" where sysfs knows. */
+void ctl_name_device(char *name, size_t size);
 /* Also while I/O waits in it, which fails. */
 int ctl_dm_remove(const char *name, u64 sectors, struct ctl_error *e);
 
@@ -230,11 +233,28 @@ int ctl_freeze_still(struct ctl_freeze *f, struct ctl_error *e);
 /* Thaws, whatever happened. */
 int ctl_freeze_end(struct ctl_freeze *f, struct ctl_error *e);
 
+/* nbd.c: a block device whose contents are a view */
+
+struct ctl_nbd {
+	char name[16];			/* as nbd0 */
+};
+
+/*
+ * Processes that serve it stay behind; `v`, with the device and the log that
+ * it is of, may be let go of here.
+ */
+int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, struct ctl_error *e);
+int ctl_nbd_end(const char *name, struct ctl_error *e);
+/* Was it made by ctl_nbd_begin()? */
+bool ctl_nbd_ours(const char *name);
+
 /* The commands: print their result, leave the reason of a failure in `e`. */
 
 struct ctl_options {
 	const char *place;		/* the argument, or "/" */
 	const char *name;		/* of the dm device to be made */
+	const char *device;		/* browse: whose old state; NULL: / */
+	bool close;			/* browse: end it */
 	bool json, verbose, quiet;
 };
 
@@ -246,6 +266,8 @@ enum bow_exit ctl_commit(const struct ctl_options *o, struct ctl_error *e);
 enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e);
 /* resume.c */
 enum bow_exit ctl_resume(const struct ctl_options *o, struct ctl_error *e);
+/* browse.c */
+enum bow_exit ctl_browse(const struct ctl_options *o, struct ctl_error *e);
 /* How a failure with -errno ends the program. */
 enum bow_exit ctl_exit(int err);
 

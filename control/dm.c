@@ -87,8 +87,7 @@ static int task_failed(int err, const char *what, struct ctl_error *e)
 			err == -EIO && dm_said[0] ? dm_said : strerror(-err));
 }
 
-/* "8:2", as the kernel prints a table, into "/dev/sda2" where sysfs knows. */
-static void name_device(char *name, size_t size)
+void ctl_name_device(char *name, size_t size)
 {
 	char path[192], line[160];
 	FILE *uevent;
@@ -159,7 +158,7 @@ int ctl_dm_find(struct ctl_dm *dm, dev_t dev, struct ctl_error *e)
 		snprintf(dm->path, sizeof(dm->path), "%s/%s", dm_dir(),
 			 name ? name : "?");
 		ctl_table_device(params, dm->under, sizeof(dm->under));
-		name_device(dm->under, sizeof(dm->under));
+		ctl_name_device(dm->under, sizeof(dm->under));
 	}
 	dm_task_destroy(task);
 	return err;
@@ -258,7 +257,7 @@ int ctl_dm_create(struct ctl_dm *dm, const char *name, u64 sectors,
 		dm->sectors = sectors;
 		snprintf(dm->path, sizeof(dm->path), "%s/%s", dm_dir(), name);
 		ctl_table_device(params, dm->under, sizeof(dm->under));
-		name_device(dm->under, sizeof(dm->under));
+		ctl_name_device(dm->under, sizeof(dm->under));
 	}
 	if (task)
 		dm_task_destroy(task);

@@ -62,4 +62,4 @@ for applet in $("$tree/bin/busybox" --list); do
 	[ -e "$tree/bin/$applet" ] || [ -e "$tree/sbin/$applet" ] ||
 		ln -s busybox "$tree/bin/$applet"
 done
-copy_modules virtio_pci virtio_blk virtio_console dm_mod
+copy_modules virtio_pci virtio_blk virtio_console dm_mod nbd

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nbd.c - a read-only block device whose contents a process of ours gives
+ *
+ * The old state cannot be a device-mapper table while the checkpoint is used:
+ * with each write of the filesystem something of it moves.  So the kernel asks,
+ * over a socket, by the protocol of network block devices, and every answer is
+ * checked against the log as it is by then.  Two processes stay behind: one
+ * answers, the other is in the kernel for as long as the device is there.
+ */
+#include <endian.h>
+#include <fcntl.h>
+#include <linux/nbd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bowctl.h"
+
+#define DEVICES_MAX 64
+#define UNIT 512u
+#define REQUEST_MAX (32u << 20)		/* the kernel asks for no more */
+#define WAIT_MS 5000
+
+static void wait_10ms(void)
+{
+	struct timespec t = { 0, 10 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* ---- the process that answers ---- */
+
+/* All of it; false: the other side is gone. */
+static bool receive(int sock, void *buf, size_t bytes)
+{
+	u8 *p = buf;
+
+	while (bytes) {
+		ssize_t n = recv(sock, p, bytes, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		bytes -= (size_t)n;
+	}
+	return true;
+}
+
+static bool send_all(int sock, const void *buf, size_t bytes)
+{
+	const u8 *p = buf;
+
+	while (bytes) {
+		ssize_t n = send(sock, p, bytes, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		bytes -= (size_t)n;
+	}
+	return true;
+}
+
+static int answer_with(struct view *v, u64 from, u32 bytes, u8 *buf)
+{
+	int r;
+
+	if (bytes > REQUEST_MAX)
+		return EINVAL;
+	r = view_read(v, from, buf, bytes);
+	return r ? EIO : 0;
+}
+
+static void answer(int sock, struct view *v)
+{
+	u8 *buf = malloc(REQUEST_MAX);
+	struct nbd_request q;
+
+	while (buf && receive(sock, &q, sizeof(q))) {
+		u32 type = be32toh(q.type), bytes = be32toh(q.len);
+		struct nbd_reply reply = { .magic = htobe32(NBD_REPLY_MAGIC) };
+		int err = EPERM;
+
+		if (be32toh(q.magic) != NBD_REQUEST_MAGIC ||
+		    type == NBD_CMD_DISC)
+			break;
+		memcpy(reply.handle, q.handle, sizeof(reply.handle));
+		if (type == NBD_CMD_READ)
+			err = answer_with(v, be64toh(q.from), bytes, buf);
+		reply.error = htobe32((u32)err);
+		if (!send_all(sock, &reply, sizeof(reply)) ||
+		    (!err && !send_all(sock, buf, bytes)))
+			break;
+	}
+	free(buf);
+}
+
+/* ---- the process that is the device ---- */
+
+static int be_device(int sock, const char *path, u64 size)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	if (ioctl(fd, NBD_SET_SOCK, (unsigned long)sock) ||
+	    ioctl(fd, NBD_SET_BLKSIZE, (unsigned long)UNIT) ||
+	    ioctl(fd, NBD_SET_SIZE_BLOCKS, (unsigned long)(size / UNIT)) ||
+	    ioctl(fd, NBD_SET_FLAGS,
+		  (unsigned long)(NBD_FLAG_HAS_FLAGS | NBD_FLAG_READ_ONLY)))
+		return errno;
+	/* Until it is disconnected. */
+	ioctl(fd, NBD_DO_IT);
+	ioctl(fd, NBD_CLEAR_SOCK);
+	return 0;
+}
+
+/* Out of the way of the shell and of whoever reads our output. */
+static void stay_behind(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setsid();
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+	}
+	if (chdir("/"))
+		_exit(errno);
+}
+
+/* ---- making and ending it ---- */
+
+static bool in_use(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/pid", name);
+	return access(path, F_OK) == 0;
+}
+
+static bool exists(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s", name);
+	return access(path, F_OK) == 0;
+}
+
+static void load_module(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("PATH", "/sbin:/usr/sbin:/bin:/usr/bin", 1);
+		execlp("modprobe", "modprobe", "-q", "nbd", (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+static int find_free(struct ctl_nbd *nbd, struct ctl_error *e)
+{
+	int i;
+
+	if (!exists("nbd0"))
+		load_module();
+	for (i = 0; i < DEVICES_MAX; i++) {
+		snprintf(nbd->name, sizeof(nbd->name), "nbd%d", i);
+		if (!exists(nbd->name))
+			break;
+		if (!in_use(nbd->name))
+			return 0;
+	}
+	return i ? ctl_fail(e, -EBUSY, "all network block devices are in use") :
+		   ctl_fail(e, -ENODEV,
+			    "the kernel has no network block devices (module nbd)");
+}
+
+/* What marks it as ours, for udev and for ctl_nbd_end(). */
+static void mark_path(char *path, size_t size, const char *name)
+{
+	snprintf(path, size, "/run/bow/browse-%s", name);
+}
+
+static int mark(const struct ctl_nbd *nbd, struct ctl_error *e)
+{
+	char path[64];
+	int fd;
+
+	mark_path(path, sizeof(path), nbd->name);
+	mkdir("/run/bow", 0755);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return ctl_fail(e, -errno, "%s: %s", path, strerror(errno));
+	close(fd);
+	return 0;
+}
+
+static void unmark(const char *name)
+{
+	char path[64];
+
+	mark_path(path, sizeof(path), name);
+	unlink(path);
+}
+
+bool ctl_nbd_ours(const char *name)
+{
+	char path[64];
+
+	mark_path(path, sizeof(path), name);
+	return access(path, F_OK) == 0;
+}
+
+/* The device is there when the kernel says who drives it. */
+static int await(const struct ctl_nbd *nbd, pid_t device, struct ctl_error *e)
+{
+	int status, ms;
+
+	for (ms = 0; ms < WAIT_MS; ms += 10) {
+		if (in_use(nbd->name))
+			return 0;
+		if (waitpid(device, &status, WNOHANG) == device)
+			return ctl_fail(e, -EIO, "/dev/%s: %s", nbd->name,
+					strerror(WIFEXITED(status) ?
+							 WEXITSTATUS(status) :
+							 EIO));
+		wait_10ms();
+	}
+	return ctl_fail(e, -ETIMEDOUT, "/dev/%s did not start", nbd->name);
+}
+
+static int start(struct ctl_nbd *nbd, struct view *v, const int sock[2],
+		 struct ctl_error *e)
+{
+	char path[32];
+	pid_t device, server;
+
+	snprintf(path, sizeof(path), "/dev/%s", nbd->name);
+	server = fork();
+	if (server == 0) {
+		close(sock[0]);
+		stay_behind();
+		answer(sock[1], v);
+		_exit(0);
+	}
+	device = server < 0 ? -1 : fork();
+	if (device == 0) {
+		close(sock[1]);
+		stay_behind();
+		_exit(be_device(sock[0], path, v->dev->size));
+	}
+	if (device < 0)
+		return ctl_fail(e, -errno, "fork: %s", strerror(errno));
+	return await(nbd, device, e);
+}
+
+int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, struct ctl_error *e)
+{
+	int sock[2];
+	int err = find_free(nbd, e);
+
+	if (!err)
+		err = mark(nbd, e);
+	if (err)
+		return err;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock)) {
+		err = ctl_fail(e, -errno, "socketpair: %s", strerror(errno));
+	} else {
+		err = start(nbd, v, sock, e);
+		/* With the last descriptor of a side the other one ends. */
+		close(sock[0]);
+		close(sock[1]);
+	}
+	if (err)
+		unmark(nbd->name);
+	return err;
+}
+
+int ctl_nbd_end(const char *name, struct ctl_error *e)
+{
+	char path[48];
+	int fd, ms;
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return ctl_fail(e, -errno, "%s: %s", path, strerror(errno));
+	ioctl(fd, NBD_DISCONNECT);
+	ioctl(fd, NBD_CLEAR_SOCK);
+	close(fd);
+	for (ms = 0; in_use(name) && ms < WAIT_MS; ms += 10)
+		wait_10ms();
+	if (in_use(name))
+		return ctl_fail(e, -EBUSY, "%s: still in use", path);
+	unmark(name);
+	return 0;
+}

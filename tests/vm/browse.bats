@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # scripts for the guest are expanded there
+# shellcheck disable=SC2154 # img, d0, vm_*: see scenarios.bash
+# The old filesystem beside the running one, in a minimal QEMU guest: mounted by
+# bowctl browse, and read by bow-verify below a dm-bow that is written to.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	load scenarios.bash
+	common_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# old_sums
+#   The checksums of all files of D0, by name.
+old_sums()
+{
+	local mnt=$BATS_TEST_TMPDIR/mnt
+
+	mkdir -p "$mnt"
+	mount -o ro,noload,loop "$d0" "$mnt"
+	(cd "$mnt" && find . -type f | sort | xargs sha256sum)
+	umount "$mnt"
+}
+
+@test "browse: the old files while the present ones change, and nothing is written" {
+	make_image 4096 200
+	guest_start
+	guest_attach
+	guest_checkpoint
+	old_sums >"$BATS_TEST_TMPDIR/sums"
+	run -2 vm_run 'bowctl browse /old'
+	run -8 vm_run 'bowctl browse --device /mnt /nowhere'
+	[[ $output = *"mounting /dev/nbd0"* ]]
+	vm_run '[ ! -e /sys/block/nbd0/pid ] && [ -z "$(ls /run/bow)" ]'
+	run -2 vm_run 'bowctl browse --close --device /mnt /mnt'
+	# Read again and again while files change, with nothing kept in memory.
+	vm_run "mkdir /old
+		($(work 150)) >/dev/null 2>&1 &
+		sleep 1
+		bowctl -J browse --device /mnt /old >/tmp/browse || exit 1
+		for i in 1 2 3; do
+			echo 3 >/proc/sys/vm/drop_caches
+			(cd /old && find . -type f | sort | xargs sha256sum) \
+				>/tmp/sums\$i || exit 2
+		done
+		bow-verify -q /dev/vda || exit 3
+		bow-verify --cat /a/60 /dev/vda | cmp - /old/a/60 || exit 4
+		e2fsck -fn /dev/nbd0 >/tmp/fsck 2>&1 || { cat /tmp/fsck; exit 5; }
+		kill %1 2>/dev/null; wait" 300
+	[ "$(status_of copies)" -gt 10 ]
+	vm_run 'cat /tmp/browse' | jq -e '.device == "nbd0" and
+		.underlying == "/dev/vda" and .mountpoint == "/old"'
+	for i in 1 2 3; do
+		vm_run "cat /tmp/sums$i" | diff "$BATS_TEST_TMPDIR/sums" -
+	done
+	run -1 vm_run 'echo x 2>/dev/null >/old/new'
+	# The present one is another, and stays as it is.
+	vm_run 'sync; mount -o remount,ro /mnt; sync'
+	before=$(sha256sum <"$img")
+	vm_run 'cat /old/a/* >/dev/null && [ ! -e /old/new1 ] && [ -e /mnt/new1 ] &&
+		bowctl browse --close /old && [ ! -e /sys/block/nbd0/pid ] &&
+		[ -z "$(ls /old)" ]'
+	run -2 vm_run 'bowctl browse --close /old'
+	vm_run 'bowctl browse --device /mnt /old && cat /old/a/1 >/dev/null &&
+		bowctl browse --close /old'
+	[ "$(sha256sum <"$img")" = "$before" ]
+	assert_rolls_back
+}
+
+@test "browse: a commit ends it with read errors; from a rescue system" {
+	make_image 1024 200
+	guest_start
+	guest_attach
+	guest_checkpoint
+	old_sums >"$BATS_TEST_TMPDIR/sums"
+	vm_run "$(work 20)" 120
+	# The log without dm-bow over it.
+	vm_run 'mkdir /old && umount /mnt && dmsetup remove bow-root &&
+		bowctl browse --device /dev/vda /old &&
+		(cd /old && find . -type f | sort | xargs sha256sum)' 120 >"$BATS_TEST_TMPDIR/rescue"
+	grep -v ' as it was ' "$BATS_TEST_TMPDIR/rescue" |
+		diff "$BATS_TEST_TMPDIR/sums" -
+	vm_run 'bowctl browse --close /old'
+	vm_run 'bow-restore --commit -q /dev/vda'
+	run -2 vm_run 'bowctl browse --device /dev/vda /old'
+	[[ $output = *"there is no checkpoint"* ]]
+	vm_run 'dmsetup create bow-root --uuid BOW-root \
+			--table "0 $(cat /sys/block/vda/size) bow /dev/vda" &&
+		mount -t ext4 /dev/mapper/bow-root /mnt && bowctl checkpoint /mnt &&
+		bowctl browse --device /mnt /old && echo new >/mnt/new &&
+		bowctl commit /mnt && echo 3 >/proc/sys/vm/drop_caches'
+	run -1 vm_run 'cat /old/a/60 >/dev/null 2>&1'
+	vm_run 'cat /mnt/a/60 >/dev/null && bowctl browse --close /old'
+}
