@@ -8,7 +8,8 @@
 #                   (hosted programs and tests only; into build/san)
 #   KDIR            kernel build directory (default: the newest installed
 #                   kernel headers under /lib/modules)
-#   DESTDIR, prefix, sbindir, mandir, sharedir     where install puts things
+#   DESTDIR, prefix, sbindir, mandir, sharedir, completiondir
+#                   where install puts things
 #   CHECKS          which checks "make check" runs (default: all)
 
 VERSION := 0.1
@@ -25,6 +26,7 @@ initramfsdir ?= /usr/share/initramfs-tools
 modprobedir ?= /usr/lib/modprobe.d
 udevdir ?= /usr/lib/udev/rules.d
 dkmsdir ?= /usr/src/bow-$(VERSION)
+completiondir ?= $(sharedir)/bash-completion/completions
 
 KDIR ?= $(patsubst %/,%,$(lastword $(shell ls -d /lib/modules/*/build/ 2>/dev/null | sort -V)))
 
@@ -226,6 +228,10 @@ install: all
 	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-premount/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow
 	$(Q)$(INSTALL) -m 644 initramfs-hook/60-bow.rules $(DESTDIR)$(udevdir)
+	$(Q)$(INSTALL) -d $(DESTDIR)$(completiondir)
+	$(Q)for p in $(notdir $(PROGRAMS)); do \
+		$(INSTALL) -m 644 completion/bow.bash $(DESTDIR)$(completiondir)/$$p || exit; \
+	done
 	$(Q)$(INSTALL) -m 644 $(filter-out %.mod.c,$(wildcard kmod/*.[ch])) \
 		kmod/Kbuild kmod/dkms.conf \
 		$(DESTDIR)$(dkmsdir)
@@ -233,6 +239,7 @@ install: all
 uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGRAMS))) \
 		$(addprefix $(DESTDIR)$(mandir)/man8/,$(notdir $(MAN))) \
+		$(addprefix $(DESTDIR)$(completiondir)/,$(notdir $(PROGRAMS))) \
 		$(DESTDIR)$(initramfsdir)/hooks/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow \
 		$(DESTDIR)$(udevdir)/60-bow.rules

@@ -19,6 +19,9 @@ setup()
 			usr/share/initramfs-tools/hooks/bow \
 			usr/share/initramfs-tools/scripts/local-premount/bow \
 			usr/lib/udev/rules.d/60-bow.rules \
+			usr/share/bash-completion/completions/bow-restore \
+			usr/share/bash-completion/completions/bow-verify \
+			usr/share/bash-completion/completions/bowctl \
 			usr/src/bow-0.1/dkms.conf usr/src/bow-0.1/Kbuild \
 			usr/src/bow-0.1/bow_format.h; do
 		[ -s "$dest/$f" ]
