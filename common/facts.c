@@ -64,6 +64,20 @@ const char *facts_action(enum bow_action action)
 	return action == BOW_ACTION_COMMIT ? "commit" : "rollback";
 }
 
+static const char *facts_reason(u32 reason)
+{
+	switch (reason) {
+	case BOW_REASON_USER:
+		return "an administrator asked for it";
+	case BOW_REASON_TRIES:
+		return "no tries left";
+	case BOW_REASON_CHECK:
+		return "a check of the system failed";
+	default:
+		return "not told";
+	}
+}
+
 static u64 age(u64 created)
 {
 	u64 now = (u64)time(NULL);
@@ -94,7 +108,20 @@ static void header_json(struct json *j, const struct bow_header *h)
 		json_u64(j, "boots", h->boots);
 	}
 	json_u64(j, "resumed", h->resumed);
+	json_u64(j, "backup0", h->backup0);
+	json_u64(j, "next_log", h->next_log);
+	if (h->flags & BOW_FLAG_FREE_MAP) {
+		json_u64(j, "free_map", h->free_map);
+		json_u64(j, "free_map_blocks", h->free_map_blocks);
+	}
+	if (h->flags & BOW_FLAG_CLAIMS)
+		json_u64(j, "claim_shift", h->claim_shift);
 	json_bool(j, "rollback_asked", h->flags & BOW_FLAG_ROLLBACK);
+	if (h->flags & BOW_FLAG_ROLLBACK) {
+		json_string(j, "rollback_reason",
+			    facts_reason(h->rollback_reason));
+		json_u64(j, "rollback_time", h->rollback_time);
+	}
 }
 
 static void finish_json(struct json *j, const struct bow_finish *f)
@@ -150,8 +177,9 @@ static void header_text(FILE *out, const struct bow_header *h)
 		fprintf(out, "gone on with: %s\n",
 			text_count(buf, h->resumed, "time"));
 	if (h->flags & BOW_FLAG_ROLLBACK)
-		fprintf(out, "rollback asked for: %s\n",
-			text_time(buf, h->rollback_time));
+		fprintf(out, "rollback asked for: %s, %s\n",
+			text_time(buf, h->rollback_time),
+			facts_reason(h->rollback_reason));
 }
 
 void facts_text(FILE *out, const struct bow_header *h,

@@ -32,6 +32,10 @@ static void say_json(const struct bow_log *log, const struct options *o,
 	if (log->scanned) {
 		json_u64(&j, "log_blocks", log->log_blocks);
 		json_u64(&j, "entries", log->entries);
+		json_u64(&j, "claims", log->claims);
+		json_u64(&j, "live_moves", log->live_moves);
+		json_u64(&j, "no_checksum", log->no_checksum);
+		json_u64(&j, "live_sector", log->live);
 		json_u64(&j, "backup_bytes", log->backup_bytes);
 	}
 	if (e->why != BOW_WHY_NONE)

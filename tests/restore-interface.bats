@@ -267,3 +267,19 @@ record()
 	expect 0 "$restore" "$img"
 	same_as orig.img
 }
+
+@test "-J --check: the places, the free map and the claims are members" {
+	requires jq
+	make_log --features map
+	run -0 "$restore" -J --check "$img"
+	[ "$(jq .free_map <<<"$output")" -gt 0 ]
+	[ "$(jq .free_map_blocks <<<"$output")" -gt 0 ]
+	[ "$(jq .claims <<<"$output")" -gt 0 ]
+	[ "$(jq .claim_shift <<<"$output")" -gt 0 ]
+	[ "$(jq .live_sector <<<"$output")" = "$(jq .sector0 <<<"$output")" ]
+	[ "$(jq .rollback_asked <<<"$output")" = false ]
+	jq -e 'has("rollback_reason") | not' <<<"$output"
+	make_log --features calm
+	run -0 "$restore" -J --check "$img"
+	jq -e 'has("free_map") | not' <<<"$output"
+}
