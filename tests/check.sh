@@ -45,9 +45,9 @@ programs_of()
 	san)	unit_programs build/san san-unit
 		sanitized restore restore-damage restore-faults verify ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
-	faults)	echo "host faults build/tests/faults --states $(
+	faults)	echo "host faults build/tests/faults --logs 300 --states $(
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
-	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 15 || echo 600)" ;;
+	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 10 || echo 600)" ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"
@@ -143,7 +143,8 @@ run_program()
 	local begin=$SECONDS status=0
 
 	# shellcheck disable=SC2086  # a command line without quotes
-	$2 >"$out/$1.tap" 2>&1 </dev/null || status=$?
+	$2 </dev/null 2>&1 | tests/record.sh >"$out/$1.tap"
+	status=${PIPESTATUS[0]}
 	echo "$status $((SECONDS - begin))" >"$out/$1.end"
 	report "$1"
 }

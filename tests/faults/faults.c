@@ -2,11 +2,13 @@
 /*
  * faults.c - restores that are made to fail at every possible moment
  *
- *   faults [--states N] [--first LOG] [--seed N] [--stride N]
+ *   faults [--states N] [--logs N] [--first LOG] [--seed N] [--stride N]
+ *
+ * So many states at least, and so many logs of each version of the format.
  *
  * For each log: one fault of one kind, at the k-th request for every k; after a
  * power cut, every subset of up to 8 sectors that were not flushed, or a sample
- * of more.  Then up to three more cuts, at random; then a run to the end.  That
+ * of more; or all of them and any part of the last write.  Then up to three more cuts, at random; then a run to the end.  That
  * is one state, and it ends with the expected contents, durable, or the restore
  * failed.  Only garbage in block 0 may be refused instead, nothing written.
  *
@@ -25,6 +27,7 @@
 static const char *const titles[FAULT_KINDS] = {
 	[FAULT_NONE] = "undisturbed",
 	[FAULT_CUT] = "the power fails in a write",
+	[FAULT_TORN] = "the power fails and tears the last write",
 	[FAULT_GARBAGE] = "the power fails and leaves garbage",
 	[FAULT_READ] = "a read fails",
 	[FAULT_WRITE] = "a write fails",
@@ -32,14 +35,16 @@ static const char *const titles[FAULT_KINDS] = {
 	[FAULT_MEMORY] = "an allocation fails",
 	[FAULT_STOP] = "the caller stops it",
 	[FAULT_SHORT] = "system calls are short or interrupted",
+	[FAULT_REFUSED] = "a commit of a log that is half rolled back",
 };
 
 static struct disk disk;
-static u8 cut_durable[DISK_MAX], cut_now[DISK_MAX];
+static struct disk_state at_cut;
 static struct sample sample;
 static u64 states[FAULT_KINDS], failures[FAULT_KINDS], refusals, cuts_more;
-static u64 rng = 1;
+static u64 rng = 1, first_seed;
 static u32 writes;		/* of an undisturbed run */
+static u32 logs[3];		/* v0, v1.0, v1.1 */
 
 /* ---- one run ---- */
 
@@ -129,36 +134,37 @@ static void complete(enum fault fault, u32 k, u32 choice, bool refusable)
 
 /* ---- the faults ---- */
 
+static u32 choices_after(enum fault fault)
+{
+	if (fault == FAULT_TORN)
+		return disk_choices_torn(&disk, SAMPLES);
+	return fault == FAULT_CUT ? disk_choices(&disk, SAMPLES) : 3;
+}
+
 /* All that can survive the cut in write k; false: there is no such write. */
 static bool cut(enum fault fault, u32 k)
 {
-	u16 dirty[DISK_SECTORS];
-	u32 dirties, choices, choice, i;
-	size_t bytes = sample.bytes;
+	u32 choices, choice;
 
-	disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+	disk_again(&disk, rnd_next(&rng));
 	disk_arm(&disk, fault, k, false);
 	run_disk();
 	if (!disk.struck)
 		return false;
-	memcpy(cut_durable, disk.durable, bytes);
-	memcpy(cut_now, disk.now, bytes);
-	memcpy(dirty, disk.dirty, sizeof(dirty));
-	dirties = disk.dirties;
-	choices = fault == FAULT_CUT ? disk_choices(&disk, SAMPLES) : 2;
+	disk_save(&disk, &at_cut);
+	choices = choices_after(fault);
 	for (choice = 0; choice < choices; choice++) {
-		memcpy(disk.durable, cut_durable, bytes);
-		memcpy(disk.now, cut_now, bytes);
-		memcpy(disk.dirty, dirty, sizeof(dirty));
-		disk.dirties = dirties;
-		for (i = 0; i < dirties; i++)
-			disk.is_dirty[dirty[i]] = true;
-		disk_reboot(&disk, choice);
-		if (fault == FAULT_GARBAGE)
+		bool garbage = fault == FAULT_GARBAGE;
+
+		disk_back(&disk, &at_cut);
+		if (fault == FAULT_CUT || (garbage && choice == 2))
+			disk_reboot(&disk, choice);
+		else
+			disk_reboot_torn(&disk, choice);
+		if (garbage)
 			disk_garbage(&disk);
 		complete(fault, k, choice,
-			 fault == FAULT_GARBAGE &&
-				 disk_garbage_in(&disk, sample.bs));
+			 garbage && disk_garbage_in(&disk, sample.bs));
 	}
 	return true;
 }
@@ -170,7 +176,7 @@ static bool io_error(enum fault fault, u32 k)
 	int r;
 
 	for (choice = 0; choice < 4; choice++) {
-		disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+		disk_again(&disk, rnd_next(&rng));
 		disk_arm(&disk, fault, k, choice & 1);
 		r = run_disk();
 		if (!disk.struck)
@@ -193,7 +199,7 @@ static bool no_memory(enum fault fault, u32 k)
 	int r;
 
 	for (choice = 0; choice < 2; choice++) {
-		disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+		disk_again(&disk, rnd_next(&rng));
 		memory_arm(k, choice);
 		r = run_disk();
 		if (!memory_struck())
@@ -211,7 +217,7 @@ static bool stopped(enum fault fault, u32 k)
 	const struct bow_monitor m = { .stop = stop };
 	int r;
 
-	disk_init(&disk, sample.image, sample.bytes, rnd_next(&rng));
+	disk_again(&disk, rnd_next(&rng));
 	stop_left = k;
 	stop_struck = false;
 	r = run(&disk.dev, &m);
@@ -258,7 +264,8 @@ static bool short_io(enum fault fault, u32 k)
 /* ---- the campaign ---- */
 
 static bool (*const harm[FAULT_KINDS])(enum fault fault, u32 k) = {
-	[FAULT_CUT] = cut,	     [FAULT_GARBAGE] = cut,
+	[FAULT_CUT] = cut,	     [FAULT_TORN] = cut,
+	[FAULT_GARBAGE] = cut,
 	[FAULT_READ] = io_error,     [FAULT_WRITE] = io_error,
 	[FAULT_FLUSH] = io_error,    [FAULT_MEMORY] = no_memory,
 	[FAULT_STOP] = stopped,	     [FAULT_SHORT] = short_io,
@@ -274,18 +281,30 @@ static u64 all_states(void)
 	return sum;
 }
 
+/* A commit of what is half rolled back; a rollback of it is another log. */
+static void refused_log(int r)
+{
+	states[FAULT_REFUSED]++;
+	if (r != -EPERM || disk.writes)
+		fail(FAULT_REFUSED, 0, 0, "it was not refused", r);
+}
+
 static void one_log(u32 n)
 {
 	enum fault fault;
 	int r;
 
 	sample_make(&sample, n);
-	disk_init(&disk, sample.image, sample.bytes, 1);
+	logs[sample.format[0] == 'v' ? 0 : sample.format[2] == '0' ? 1 : 2]++;
+	disk_load(&disk, sample.image, sample.bytes);
 	r = run_disk();
 	writes = disk.writes;
-	if (r || !sample_result(&sample, disk.durable))
+	if (sample.refused)
+		refused_log(r);
+	else if (r || !sample_result(&sample, disk.durable))
 		fail(FAULT_NONE, 0, 0, "not what it should be", r);
-	for (fault = FAULT_NONE + 1; fault < FAULT_KINDS; fault++) {
+	for (fault = FAULT_CUT; fault < FAULT_REFUSED && !sample.refused;
+	     fault++) {
 		u32 k = 0;
 
 		while (harm[fault](fault, k))
@@ -294,25 +313,43 @@ static void one_log(u32 n)
 	sample_free(&sample);
 }
 
-static int report_flips(int number, u32 stride)
+static void record_flips(const struct flips *c, long seconds)
 {
+	printf("# record {\"what\": \"flips\", \"logs\": %llu, \"flips\": %llu, "
+	       "\"refused\": %llu, \"right\": %llu, \"unprotected\": %llu, "
+	       "\"findings\": %llu, \"seconds\": %ld}\n",
+	       (unsigned long long)c->logs,
+	       (unsigned long long)c->done, (unsigned long long)c->refused,
+	       (unsigned long long)c->right,
+	       (unsigned long long)c->unprotected,
+	       (unsigned long long)c->wrong, seconds);
+}
+
+static bool report_flips(u32 stride)
+{
+	time_t begin = time(NULL);
 	struct flips c;
 
 	flips(FLIP_LOGS, stride, &c);
 	printf("%sok %d - every bit of a log block: %llu flips\n",
-	       c.wrong ? "not " : "", number, (unsigned long long)c.done);
+	       c.wrong ? "not " : "", FAULT_KINDS + 1,
+	       (unsigned long long)c.done);
 	printf("# %llu refused, nothing written; %llu restored right; %llu in "
 	       "what v0 and v1.0 do not protect\n",
 	       (unsigned long long)c.refused, (unsigned long long)c.right,
 	       (unsigned long long)c.unprotected);
+	if (stride == 1)
+		record_flips(&c, (long)(time(NULL) - begin));
 	return c.wrong != 0;
 }
 
-static void report(u32 logs, u32 stride, time_t begin)
+static bool report_states(void)
 {
-	int i, bad = failures[FAULT_NONE] != 0;
+	u32 n = logs[0] + logs[1] + logs[2];
+	bool bad = failures[FAULT_NONE] != 0;
+	int i;
 
-	printf("%sok 1 - %u logs, undisturbed\n", bad ? "not " : "", logs);
+	printf("%sok 1 - %u logs, undisturbed\n", bad ? "not " : "", n);
 	for (i = 1; i < FAULT_KINDS; i++) {
 		bool good = states[i] && !failures[i];
 
@@ -320,41 +357,71 @@ static void report(u32 logs, u32 stride, time_t begin)
 		printf("%sok %d - %s: %llu states\n", good ? "" : "not ", i + 1,
 		       titles[i], (unsigned long long)states[i]);
 	}
-	bad |= report_flips(FAULT_KINDS + 1, stride);
-	printf("1..%d\n", FAULT_KINDS + 1);
 	printf("# %llu states of %u logs, %llu more cuts, %llu refused with "
-	       "garbage in block 0, %ld s\n",
-	       (unsigned long long)all_states(), logs,
+	       "garbage in block 0\n", (unsigned long long)all_states(), n,
+	       (unsigned long long)cuts_more, (unsigned long long)refusals);
+	return bad;
+}
+
+/* For docs/reliability.md: see tests/record.sh. */
+static void record_states(long seconds)
+{
+	u64 wrong = failures[FAULT_NONE];
+	int i;
+
+	printf("# record {\"what\": \"faults\", \"seed\": %llu, \"states\": %llu, "
+	       "\"cuts_more\": %llu, \"refused\": %llu, \"seconds\": %ld, "
+	       "\"logs\": {\"v0\": %u, \"v1.0\": %u, \"v1.1\": %u}, "
+	       "\"kinds\": {", (unsigned long long)first_seed,
+	       (unsigned long long)all_states(),
 	       (unsigned long long)cuts_more, (unsigned long long)refusals,
-	       (long)(time(NULL) - begin));
-	exit(bad);
+	       seconds, logs[0], logs[1], logs[2]);
+	for (i = 1; i < FAULT_KINDS; i++) {
+		printf("\"%s\": %llu%s", titles[i],
+		       (unsigned long long)states[i],
+		       i + 1 < FAULT_KINDS ? ", " : "");
+		wrong += failures[i];
+	}
+	printf("}, \"findings\": %llu}\n", (unsigned long long)wrong);
+}
+
+static bool logs_left(u32 want)
+{
+	return logs[0] < want || logs[1] < want || logs[2] < want;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "states", required_argument, NULL, 's' },
+		{ "logs", required_argument, NULL, 'l' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 'r' },
 		{ "stride", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 }
 	};
 	u64 want = 100000;
-	u32 first = 0, stride = 61, n;
+	u32 first = 0, stride = 61, each = 1, n;
 	time_t begin = time(NULL);
+	bool bad;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 's': want = strtoull(optarg, NULL, 0); break;
+		case 'l': each = (u32)strtoul(optarg, NULL, 0); break;
 		case 'f': first = (u32)strtoul(optarg, NULL, 0); break;
 		case 'r': rng = strtoull(optarg, NULL, 0); break;
 		case 't': stride = (u32)strtoul(optarg, NULL, 0); break;
 		default: return 16;
 		}
 	}
-	for (n = 0; all_states() < want; n++)
+	first_seed = rng;
+	for (n = 0; all_states() < want || logs_left(each); n++)
 		one_log(first + n);
-	report(n, stride ? stride : 1, begin);
-	return 0;
+	bad = report_states();
+	record_states((long)(time(NULL) - begin));
+	bad |= report_flips(stride ? stride : 1);
+	printf("1..%d\n", FAULT_KINDS + 1);
+	return bad;
 }

@@ -40,6 +40,15 @@ static bool unprotected(const struct sample *s, u32 byte)
 		saved_zeros(s, s->image + entry));
 }
 
+/* A commit reads no backup: in v0 and v1.0 it has nothing to tell by. */
+static bool flippable(const struct sample *s)
+{
+	if (s->refused)
+		return false;
+	return s->action == BOW_ACTION_ROLLBACK || !strcmp(s->format, "1.1") ||
+	       bow_get_le32(s->image) == BOW_MAGIC_FINISHING;
+}
+
 /* Count what became of it. */
 static void one_flip(struct disk *d, const struct sample *s, u32 bit,
 		     struct flips *count)
@@ -48,8 +57,8 @@ static void one_flip(struct disk *d, const struct sample *s, u32 bit,
 	struct bow_error e;
 
 	count->done++;
-	disk_init(d, s->image, s->bytes, 1);
-	d->now[bit / 8] ^= (u8)(1u << bit % 8);
+	disk_again(d, 1);
+	disk_flip(d, bit);
 	if (bow_restore(&d->dev, s->action, false, NULL, &result, &e) &&
 	    !d->writes)
 		count->refused++;
@@ -70,10 +79,12 @@ void flips(u32 logs, u32 stride, struct flips *count)
 	memset(count, 0, sizeof(*count));
 	for (n = 0; logs; n++) {
 		sample_make(&s, n);
-		/* A record is another subject, and a commit reads no backup. */
-		if (s.action == BOW_ACTION_ROLLBACK &&
-		    bow_get_le32(s.image) != BOW_MAGIC_FINISHING) {
-			logs--;
+		if (flippable(&s)) {
+			/* Records and commits come on top of the logs. */
+			logs -= s.action == BOW_ACTION_ROLLBACK &&
+				bow_get_le32(s.image) != BOW_MAGIC_FINISHING;
+			count->logs++;
+			disk_load(&disk, s.image, s.bytes);
 			for (bit = n % stride; bit < 8 * s.bs; bit += stride)
 				one_flip(&disk, &s, bit, count);
 		}

@@ -38,16 +38,22 @@ static const struct start {
 	bool v1_1;
 	bool mask;
 	bool torn;		/* needs two sectors */
+	bool refused;
 } starts[] = {
-	{ "active", BOW_ACTION_ROLLBACK, false, false, false },
-	{ "restoring", BOW_ACTION_ROLLBACK, false, false, false },
-	{ "active", BOW_ACTION_COMMIT, false, false, false },
-	{ "torn-append", BOW_ACTION_ROLLBACK, true, true, true },
-	{ "restoring-ordered", BOW_ACTION_ROLLBACK, false, true, false },
-	{ "torn-rollover", BOW_ACTION_ROLLBACK, true, true, true },
-	{ "finishing-rollback", BOW_ACTION_ROLLBACK, false, true, true },
-	{ "torn-activation", BOW_ACTION_ROLLBACK, true, true, true },
-	{ "finishing-commit", BOW_ACTION_COMMIT, false, true, true },
+	{ "active", BOW_ACTION_ROLLBACK, false, false, false, false },
+	{ "restoring", BOW_ACTION_ROLLBACK, false, false, false, false },
+	{ "active", BOW_ACTION_COMMIT, false, false, false, false },
+	{ "torn-append", BOW_ACTION_ROLLBACK, true, true, true, false },
+	{ "restoring-ordered", BOW_ACTION_ROLLBACK, false, true, false, false },
+	{ "torn-rollover", BOW_ACTION_COMMIT, true, true, true, false },
+	{ "restoring", BOW_ACTION_COMMIT, false, false, false, true },
+	{ "finishing-rollback", BOW_ACTION_ROLLBACK, false, true, true, false },
+	{ "torn-activation", BOW_ACTION_ROLLBACK, true, true, true, false },
+	{ "torn-append", BOW_ACTION_COMMIT, true, true, true, false },
+	{ "finishing-commit", BOW_ACTION_COMMIT, false, true, true, false },
+	{ "torn-rollover", BOW_ACTION_ROLLBACK, true, true, true, false },
+	{ "restoring-ordered", BOW_ACTION_COMMIT, false, true, false, true },
+	{ "torn-activation", BOW_ACTION_COMMIT, true, true, true, false },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
@@ -59,8 +65,8 @@ static u32 draw_mask(const struct start *start, u32 sectors, u64 *rng)
 {
 	u32 mask = rnd_to(rng, 1u << sectors);
 
-	if (!start->torn)
-		return rnd_to(rng, 8);		/* entries undone */
+	if (!start->torn)		/* entries undone; 0: none was */
+		return start->refused + rnd_to(rng, 8);
 	if (start->state[0] == 'f' || !strcmp(start->state, "torn-activation"))
 		mask |= 1;
 	return mask;
@@ -110,7 +116,7 @@ static void make(struct sample *s, const struct options *o)
 static void draw(struct sample *s, u32 n, u32 ops)
 {
 	const struct kind *kind = &kinds[n % KINDS];
-	const struct start *start = &starts[n / KINDS % STARTS];
+	const struct start *start = &starts[n % STARTS];
 	u64 rng = n + 1;
 	struct options o = {
 		.version = kind->version,
@@ -134,7 +140,8 @@ static void draw(struct sample *s, u32 n, u32 ops)
 	if (kind->version == V0 && start->action == BOW_ACTION_COMMIT)
 		o.zero0 = false;
 	*s = (struct sample){ .format = kind->name, .action = start->action,
-			      .bs = kind->bs, .bytes = BLOCKS * kind->bs };
+			      .bs = kind->bs, .bytes = BLOCKS * kind->bs,
+			      .refused = start->refused };
 	if (start->mask)
 		snprintf(s->name, sizeof(s->name), "%s:%u", start->state,
 			 draw_mask(start, kind->bs / BOW_SECTOR_SIZE, &rng));
@@ -146,9 +153,13 @@ static void draw(struct sample *s, u32 n, u32 ops)
 		 ", format %s, bs %u, log number %u", kind->name, kind->bs, n);
 }
 
+/* Most have few entries: more logs in the same time. */
 void sample_make(struct sample *s, u32 n)
 {
-	draw(s, n, 0);
+	if (n % 4)
+		sample_make_small(s, n);
+	else
+		draw(s, n, 0);
 }
 
 void sample_make_small(struct sample *s, u32 n)
