@@ -8,25 +8,12 @@
  */
 #include "log.h"
 
-/*
- * No checkpoint begins on a device with a log.  In v0 and v1.0, which have no
- * checksum of a header, a wrong sequence would end the chain too early.
- */
 static int check_final(struct bow_dev *dev, struct bow_log *log, u64 sector,
 		       struct bow_error *e)
 {
 	int r = bow_get(dev, sector, log->scratch, log->bs, e);
 
-	if (r)
-		return r;
-	switch (bow_get_le32(log->scratch)) {
-	case BOW_MAGIC_LOG:
-	case BOW_MAGIC_RESTORING:
-	case BOW_MAGIC_FINISHING:
-		return bow_bad(e, BOW_WHY_FINAL_LOG, sector, 0);
-	default:
-		return 0;
-	}
+	return r ? r : bow_end_no_log(log->scratch, sector, e);
 }
 
 static int check_rollback(struct bow_dev *dev, struct bow_log *log,

@@ -4,6 +4,18 @@
  */
 #include "log.h"
 
+int bow_end_no_log(const u8 *final, u64 sector, struct bow_error *e)
+{
+	switch (bow_get_le32(final)) {
+	case BOW_MAGIC_LOG:
+	case BOW_MAGIC_RESTORING:
+	case BOW_MAGIC_FINISHING:
+		return bow_bad(e, BOW_WHY_FINAL_LOG, sector, 0);
+	default:
+		return 0;
+	}
+}
+
 int bow_end_check(struct bow_dev *dev, const struct bow_finish *f, u8 *final,
 		  struct bow_error *e)
 {
@@ -11,7 +23,7 @@ int bow_end_check(struct bow_dev *dev, const struct bow_finish *f, u8 *final,
 
 	if (!r && bow_crc32(0, final, f->block_size) != f->final_csum)
 		r = bow_bad(e, BOW_WHY_FINAL_CSUM, f->final_sector, 0);
-	return r;
+	return r ? r : bow_end_no_log(final, f->final_sector, e);
 }
 
 int bow_finish_check(struct bow_dev *dev, struct bow_log *log,

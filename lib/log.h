@@ -120,6 +120,13 @@ int bow_end_check(struct bow_dev *dev, const struct bow_finish *f, u8 *final,
 		  struct bow_error *e);
 
 /*
+ * No checkpoint begins on a device with a log, so the final contents are none.
+ * In v0 and v1.0, which have no checksum of a header, a wrong sequence would end
+ * the chain too early; and a record must not be made to lead to another log.
+ */
+int bow_end_no_log(const u8 *final, u64 sector, struct bow_error *e);
+
+/*
  * Replace block 0 by `final`, which is also at f->final_sector, atomically.
  * All earlier writes are made durable first.
  */

@@ -253,6 +253,11 @@ finish_damage() {
 	each_format finish_damage finish-contents
 }
 
+@test "damaged: a finishing record whose final contents are a log" {
+	each_format finish_damage finish-log
+	each_format finish_damage finish-record
+}
+
 @test "damaged: a finishing record with an unknown action or block size" {
 	each_format finish_damage finish-action
 	each_format finish_damage finish-block-size

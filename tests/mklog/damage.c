@@ -323,6 +323,18 @@ static void finish_contents(struct model *m, uint64_t arg)
 	m->img[le64toh(f.final_sector) * BOW_SECTOR_SIZE] ^= (uint8_t)arg;
 }
 
+/* The final contents are a log themselves, and all checksums right. */
+static void finish_log(struct model *m, uint64_t arg)
+{
+	struct bow_finish_disk f = record(m);
+	uint8_t *final = m->img + le64toh(f.final_sector) * BOW_SECTOR_SIZE;
+	uint32_t magic = htole32((uint32_t)arg);
+
+	memcpy(final, &magic, sizeof(magic));
+	f.final_csum = htole32(crc32_raw(0, final, m->bs));
+	put_record(m, &f);
+}
+
 static void finish_action(struct model *m, uint64_t arg)
 {
 	struct bow_finish_disk f = record(m);
@@ -393,6 +405,8 @@ static const struct damage {
 	{ "finish-zero", finish_final, 0, ALL, true },
 	{ "finish-unaligned", finish_final, 9, ALL, true },
 	{ "finish-contents", finish_contents, 1, ALL, true },
+	{ "finish-log", finish_log, BOW_MAGIC_LOG, ALL, true },
+	{ "finish-record", finish_log, BOW_MAGIC_FINISHING, ALL, true },
 	{ "finish-action", finish_action, 77, ALL, true },
 	{ "finish-block-size", finish_block_size, 5000, ALL, true },
 };
