@@ -173,6 +173,30 @@ half_restored() {
 	jq -e 'type == "object"' <<<"$output"
 }
 
+# json_names: the names of all members in JSON
+json_names() {
+	jq -r '[paths[] | strings] | unique[]' | sort -u
+}
+
+@test "-J: every member is in the man page" {
+	requires jq
+	{
+		make_log --features map --seed 2 --state torn-append:1
+		"$verify" -J --list "$img" | json_names
+		make_log --state finishing-rollback:6
+		"$verify" -J "$img" | json_names
+		make_log --damage backup
+		run --separate-stderr -4 "$verify" -J "$img"
+		json_names <<<"$output"
+	} | sort -u >"$dir/names"
+	[ "$(wc -l <"$dir/names")" -gt 60 ]
+	sed -n '/^\.SH JSON/,/^\.SH EX/p' "$top/man/bow-verify.8" |
+		grep -oE '[a-z][a-z0-9_]*' | sort -u >"$dir/documented"
+	comm -23 "$dir/names" "$dir/documented" >"$dir/missing"
+	cat "$dir/missing"
+	[ ! -s "$dir/missing" ]
+}
+
 @test "-C FD: progress on a descriptor" {
 	make_log --size 16M --ops 2000
 	"$verify" -C 3 "$img" 3>"$dir/progress" >/dev/null
