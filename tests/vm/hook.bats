@@ -47,8 +47,8 @@ prepare_configuration()
 	printf '%s\n' virtio_pci virtio_blk virtio_console >"$conf/modules"
 }
 
-# make_initramfs with-module|without-module NAME
-#   As an installed bow would have it made.
+# make_initramfs with-module|without-module NAME [SETTING]
+#   As an installed bow would have it made; SETTING goes to its configuration.
 make_initramfs()
 {
 	local overlay=$BATS_FILE_TMPDIR/overlay
@@ -57,7 +57,12 @@ make_initramfs()
 	unshare --mount --propagation private bash -ec '
 		overlay=$1 kver=$2 image=$3 conf=$4 module=$5
 		mount -t tmpfs overlay "$overlay"
-		mkdir "$overlay"/{upper,work}
+		mkdir "$overlay"/{upper,work,etc,etc-work}
+		if [ -n "$7" ]; then
+			mount -t overlay -o "lowerdir=/etc,upperdir=$overlay/etc,workdir=$overlay/etc-work" bow /etc
+			mkdir -p /etc/bow
+			echo "$7" >/etc/bow/initramfs.conf
+		fi
 		options=lowerdir=/usr,upperdir=$overlay/upper
 		mount -t overlay -o "$options,workdir=$overlay/work" bow /usr
 		make -s -C "$6" install
@@ -68,7 +73,7 @@ make_initramfs()
 		depmod "$kver"
 		mkinitramfs -d "$conf" -o "$image" "$kver"
 		' bash "$overlay" "$(vm_kernel)" "$BATS_FILE_TMPDIR/$2" \
-		"$BATS_FILE_TMPDIR/conf" "$1" "$vm_src"
+		"$BATS_FILE_TMPDIR/conf" "$1" "$vm_src" "${3-}"
 }
 
 # prepare_log
@@ -139,6 +144,18 @@ assert_refused()
 	run -0 make_initramfs without-module other
 	[[ $output = *"W: bow: no module dm-bow for Linux $(vm_kernel)"* ]]
 	lsinitramfs "$BATS_FILE_TMPDIR/other" | grep -q sbin/bow-restore
+}
+
+@test "hook: BOW_VERIFY=yes: bow-verify is there, and all that it needs" {
+	local tree=$BATS_TEST_TMPDIR/image root
+
+	make_initramfs without-module verify BOW_VERIFY=yes
+	unmkinitramfs "$BATS_FILE_TMPDIR/verify" "$tree"
+	root=$(dirname "$(find "$tree" -path '*/scripts/local-premount')")
+	root=${root%/scripts}
+	cp --sparse=always "$BATS_FILE_TMPDIR/active" "$root/disk"
+	run -0 chroot "$root" /sbin/bow-verify /disk
+	[[ $output = *"filesystem after a rollback: sound"* ]]
 }
 
 @test "boot: without a log dm-bow is put over the root" {
