@@ -23,8 +23,8 @@ mandir ?= $(prefix)/share/man
 sharedir ?= $(prefix)/share
 # initramfs-tools and udev look only below /usr or /etc.
 initramfsdir ?= /usr/share/initramfs-tools
-modprobedir ?= /usr/lib/modprobe.d
 udevdir ?= /usr/lib/udev/rules.d
+motddir ?= /etc/update-motd.d
 dkmsdir ?= /usr/src/bow-$(VERSION)
 completiondir ?= $(sharedir)/bash-completion/completions
 
@@ -222,12 +222,13 @@ install: all
 	$(Q)$(INSTALL) -m 644 $(MAN) $(DESTDIR)$(mandir)/man8
 	$(Q)$(INSTALL) -d $(DESTDIR)$(initramfsdir)/hooks \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount \
-		$(DESTDIR)$(udevdir) $(DESTDIR)$(dkmsdir)
+		$(DESTDIR)$(udevdir) $(DESTDIR)$(motddir) $(DESTDIR)$(dkmsdir)
 	$(Q)$(INSTALL) -m 755 initramfs-hook/hooks/bow $(DESTDIR)$(initramfsdir)/hooks/bow
 	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
 	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-premount/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow
 	$(Q)$(INSTALL) -m 644 initramfs-hook/60-bow.rules $(DESTDIR)$(udevdir)
+	$(Q)$(INSTALL) -m 755 control/motd $(DESTDIR)$(motddir)/60-bow
 	$(Q)$(INSTALL) -d $(DESTDIR)$(completiondir)
 	$(Q)for p in $(notdir $(PROGRAMS)); do \
 		$(INSTALL) -m 644 completion/bow.bash $(DESTDIR)$(completiondir)/$$p || exit; \
@@ -242,7 +243,7 @@ uninstall:
 		$(addprefix $(DESTDIR)$(completiondir)/,$(notdir $(PROGRAMS))) \
 		$(DESTDIR)$(initramfsdir)/hooks/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow \
-		$(DESTDIR)$(udevdir)/60-bow.rules
+		$(DESTDIR)$(udevdir)/60-bow.rules $(DESTDIR)$(motddir)/60-bow
 	$(Q)rm -rf $(DESTDIR)$(dkmsdir)
 
 clean:

@@ -18,7 +18,7 @@ setup()
 			usr/share/man/man8/bowctl.8 \
 			usr/share/initramfs-tools/hooks/bow \
 			usr/share/initramfs-tools/scripts/local-premount/bow \
-			usr/lib/udev/rules.d/60-bow.rules \
+			usr/lib/udev/rules.d/60-bow.rules etc/update-motd.d/60-bow \
 			usr/share/bash-completion/completions/bow-restore \
 			usr/share/bash-completion/completions/bow-verify \
 			usr/share/bash-completion/completions/bowctl \
@@ -27,6 +27,7 @@ setup()
 		[ -s "$dest/$f" ]
 	done
 	[ -x "$dest/usr/share/initramfs-tools/hooks/bow" ]
+	[ -x "$dest/etc/update-motd.d/60-bow" ]
 	run ! grep -rn '@sbindir@' "$dest"
 }
 

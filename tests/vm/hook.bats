@@ -65,7 +65,7 @@ make_initramfs()
 		fi
 		options=lowerdir=/usr,upperdir=$overlay/upper
 		mount -t overlay -o "$options,workdir=$overlay/work" bow /usr
-		make -s -C "$6" install
+		make -s -C "$6" install motddir=/usr/share/motd
 		rm -f "/usr/lib/modules/$kver"/updates/{,dkms/}dm-bow.ko*
 		[ "$module" = without-module ] ||
 			install -D -m 644 "$6/kmod/dm-bow.ko" \
@@ -190,6 +190,8 @@ assert_refused()
 	[[ $output = *"because "*"not committed before this boot"* ]]
 	[[ $output = *'"boot": {'*'"action": "rollback"'* ]]
 	[[ $output = *"] bow: "*"rolled back: "* ]]
+	run -0 vm_run "$(<"$vm_src/control/motd")"
+	[[ ${lines[0]}/${lines[1]} = bow:/"at boot "*"rollback, "* ]]
 	vm_cut
 	assert_is_d0 "$img"
 }
