@@ -267,7 +267,8 @@ static int check_link(const struct walk *w, const struct bow_header *h)
 	if (h->sequence != w->h.sequence - 1)
 		return bow_bad(w->e, BOW_WHY_CHAIN_SEQUENCE, h->sequence,
 			       w->h.sequence - 1);
-	if (memcmp(h->checkpoint_id, w->h.checkpoint_id,
+	if (h->device_sectors != w->h.device_sectors ||
+	    memcmp(h->checkpoint_id, w->h.checkpoint_id,
 		   sizeof(h->checkpoint_id)))
 		return bow_bad(w->e, BOW_WHY_CHAIN_ID, 0, 0);
 	return 0;

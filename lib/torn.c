@@ -98,6 +98,7 @@ static int read_copy(struct bow_dev *dev, const struct bow_log *log,
 			     &ignored) ||
 	    h->version != BOW_VERSION_1_1 || h->block_size != log->bs ||
 	    h->sequence != sequence ||
+	    h->device_sectors != log->header.device_sectors ||
 	    memcmp(h->checkpoint_id, log->header.checkpoint_id,
 		   sizeof(h->checkpoint_id)) ||
 	    !bow_entries_ok(block, h, h->count, h->entries_csum))

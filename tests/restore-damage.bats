@@ -123,6 +123,14 @@ names_entry() {
 	each_format damage chain-missing
 }
 
+@test "damaged: a previous log block that is of a device of another size" {
+	local bs
+
+	for bs in 512 1024 2048 4096; do
+		damage chain-device 1.1 $bs
+	done
+}
+
 @test "damaged: a previous log block that does not match its checksum" {
 	each_format damage chain-csum
 }

@@ -134,6 +134,20 @@ static void previous_sequence(struct model *m, uint64_t arg)
 	accept_previous(m);
 }
 
+/* It says that the device was smaller by one block. */
+static void previous_device(struct model *m, uint64_t arg)
+{
+	struct bow_header_disk h;
+	struct bow_entry_disk e;
+	uint8_t *copy = previous_log(m, &e);
+
+	memcpy(&h, copy, sizeof(h));
+	h.device_sectors = htole64(le64toh(h.device_sectors) - arg * m->spb);
+	memcpy(copy, &h, sizeof(h));
+	log_seal(copy);
+	accept_previous(m);
+}
+
 /* arg: does the newest block accept what it finds? */
 static void previous_zeros(struct model *m, uint64_t arg)
 {
@@ -382,6 +396,7 @@ static const struct damage {
 	{ "sequence-gap", previous_sequence, 1, ALL, false },
 	{ "sequence-back", previous_sequence, UINT32_MAX, ALL, false },
 	{ "chain-missing", previous_zeros, 1, ALL, false },
+	{ "chain-device", previous_device, 1, 1u << V1_1, false },
 	{ "chain-csum", previous_zeros, 0, ALL, false },
 	{ "chain-loop", loop, 0, ALL, true },
 	{ "source-range", entry_source_end, 0, ALL, false },
