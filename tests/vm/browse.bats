@@ -43,7 +43,7 @@ old_sums()
 	run -2 vm_run 'bowctl browse --close --device /mnt /mnt'
 	# Read again and again while files change, with nothing kept in memory.
 	vm_run "mkdir /old
-		($(work 150)) >/dev/null 2>&1 &
+		($(work 100)) >/dev/null 2>&1 &
 		sleep 1
 		bowctl -J browse --device /mnt /old >/tmp/browse || exit 1
 		for i in 1 2 3; do
@@ -53,7 +53,7 @@ old_sums()
 		done
 		bow-verify -q /dev/vda || exit 3
 		bow-verify --cat /a/60 /dev/vda | cmp - /old/a/60 || exit 4
-		e2fsck -fn /dev/nbd0 >/tmp/fsck 2>&1 || { cat /tmp/fsck; exit 5; }
+		bow-verify --fsck /dev/vda >/tmp/fsck 2>&1 || { cat /tmp/fsck; exit 5; }
 		kill %1 2>/dev/null; wait" 300
 	[ "$(status_of copies)" -gt 10 ]
 	vm_run 'cat /tmp/browse' | jq -e '.device == "nbd0" and
@@ -75,7 +75,7 @@ old_sums()
 	assert_rolls_back
 }
 
-@test "browse: a commit ends it with read errors; from a rescue system" {
+@test "browse: a commit ends it with read errors; from a rescue system, and by a table" {
 	make_image 1024 200
 	guest_start
 	guest_attach
@@ -89,6 +89,12 @@ old_sums()
 	grep -v ' as it was ' "$BATS_TEST_TMPDIR/rescue" |
 		diff "$BATS_TEST_TMPDIR/sums" -
 	vm_run 'bowctl browse --close /old'
+	vm_run 'bow-verify --dm-table /dev/vda >/tmp/table &&
+		dmsetup create -r old /tmp/table &&
+		mount -t ext4 -o ro,noload /dev/mapper/old /old &&
+		(cd /old && find . -type f | sort | xargs sha256sum) &&
+		umount /old && dmsetup remove old' 120 |
+		diff "$BATS_TEST_TMPDIR/sums" -
 	vm_run 'bow-restore --commit -q /dev/vda'
 	run -2 vm_run 'bowctl browse --device /dev/vda /old'
 	[[ $output = *"there is no checkpoint"* ]]
