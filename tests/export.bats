@@ -158,6 +158,23 @@ assemble() {
 	[ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'bow-verify.*')" ]
 }
 
+@test "--fsck: a file deleted while open is no fault; another fault still is" {
+	make_old
+	ino=$(debugfs -R 'stat sub/file' "$fs" 2>/dev/null |
+		sed -n 's/^Inode: \([0-9]*\).*/\1/p')
+	printf '%s\n' 'unlink sub/file' "set_inode_field <$ino> links_count 0" \
+		"set_inode_field <$ino> dtime 0" \
+		"set_super_value last_orphan $ino" >"$dir/commands"
+	debugfs -w -f "$dir/commands" "$fs" >"$dir/debugfs" 2>&1
+	make_log --size 8M --fs "$fs" --free "$dir/free" --ops 100
+	expect_unwritten 0 "$verify" --fsck "$img"
+	[[ $output == *"open files that were deleted are removed in a copy"* ]]
+	debugfs -w -R 'set_inode_field holes links_count 7' "$fs" \
+		2>"$dir/debugfs"
+	make_log --size 8M --fs "$fs" --free "$dir/free" --ops 100
+	expect_unwritten 4 "$verify" --fsck "$img"
+}
+
 @test "no log: exit 2; a commit that is ending: no old state" {
 	make_log
 	cp "$log.orig.img" "$img"

@@ -12,7 +12,7 @@
 #include "old.h"
 
 /* Its exit status, or -errno. */
-static int run_e2fsck(const char *image)
+static int run_e2fsck(const char *option, const char *image, bool quiet)
 {
 	pid_t pid;
 	int status;
@@ -24,7 +24,9 @@ static int run_e2fsck(const char *image)
 	if (!pid) {
 		/* Not everybody has it in the path. */
 		setenv("PATH", "/sbin:/usr/sbin:/bin:/usr/bin", 1);
-		execlp("e2fsck", "e2fsck", "-fn", image, (char *)NULL);
+		if (quiet && !freopen("/dev/null", "w", stdout))
+			_exit(127);
+		execlp("e2fsck", "e2fsck", option, image, (char *)NULL);
 		_exit(127);
 	}
 	while (waitpid(pid, &status, 0) < 0)
@@ -55,6 +57,46 @@ static enum bow_exit judge(struct old *old, int status)
 			  "the old filesystem is not sound");
 }
 
+/* ---- what a mount would do first ---- */
+
+/* Journal and orphans: files that were deleted and still open. */
+static bool is_unfinished(ext2_filsys fs)
+{
+	struct ext2_super_block *sb = fs->super;
+
+	return sb->s_last_orphan || ext2fs_has_feature_orphan_present(sb) ||
+	       ext2fs_has_feature_journal_needs_recovery(sb);
+}
+
+/*
+ * e2fsck -n leaves both alone, and takes the blocks of orphans for an error.
+ * In the image they can be dealt with by -p, which does no more than that if the
+ * filesystem is marked as clean and no check is due.
+ */
+static void finish(struct old *old, const char *image)
+{
+	ext2_filsys fs;
+	bool unfinished;
+
+	if (ext2fs_open(image, EXT2_FLAG_RW | EXT2_FLAG_64BITS |
+				       EXT2_FLAG_SKIP_MMP,
+			0, 0, unix_io_manager, &fs))
+		return;
+	unfinished = is_unfinished(fs) && fs->super->s_state == EXT2_VALID_FS;
+	if (unfinished) {
+		fs->super->s_max_mnt_count = -1;
+		fs->super->s_checkinterval = 0;
+		fs->flags |= EXT2_FLAG_SUPER_ONLY;
+		ext2fs_mark_super_dirty(fs);
+	}
+	if (ext2fs_close_free(&fs) || !unfinished)
+		return;
+	if (!old->o->quiet)
+		printf("%s: the journal is replayed and open files that were deleted are removed in a copy, as by a mount\n",
+		       old->o->device);
+	run_e2fsck("-p", image, true);
+}
+
 enum bow_exit old_fsck(struct old *old)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -69,8 +111,10 @@ enum bow_exit old_fsck(struct old *old)
 	snprintf(image, sizeof(image), "%s/old", dir);
 	status = old_export(old, image);
 	progress_end(&old->progress);
-	if (status == BOW_EXIT_OK)
-		status = judge(old, run_e2fsck(image));
+	if (status == BOW_EXIT_OK) {
+		finish(old, image);
+		status = judge(old, run_e2fsck("-fn", image, false));
+	}
 	unlink(image);
 	rmdir(dir);
 	return status;
