@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sim.h"
 
@@ -195,6 +196,8 @@ static void coverage_add(struct coverage *sum, const struct coverage *c)
 		to[i] += from[i];
 }
 
+static u64 states_of[CONFIGS];
+
 static bool run_group(const struct options *opt, u32 index,
 		      struct coverage *all)
 {
@@ -215,6 +218,7 @@ static bool run_group(const struct options *opt, u32 index,
 	if (opt->verbose)
 		print_coverage(&cov);
 	coverage_add(all, &cov);
+	states_of[index] = cov.states;
 	fflush(stdout);
 	return failed;
 }
@@ -239,16 +243,39 @@ static bool covered_resumes(const struct coverage *c)
 	       c->backup_moves_after;
 }
 
+/* For docs/reliability.md: see tests/record.sh. */
+static void print_record(const struct coverage *c, u32 failures, long seconds)
+{
+	u32 i;
+
+	printf("# record {\"what\": \"sim\", \"states\": %llu, \"torn\": %llu, "
+	       "\"cuts_more\": %llu, \"rollbacks\": %llu, "
+	       "\"commits\": %llu, \"resumes\": %llu, \"seconds\": %ld, "
+	       "\"findings\": %u, \"kinds\": {",
+	       (unsigned long long)c->states, (unsigned long long)c->torn,
+	       (unsigned long long)c->recovery_cuts,
+	       (unsigned long long)c->rollbacks,
+	       (unsigned long long)c->commits, (unsigned long long)c->resumed,
+	       seconds, failures);
+	for (i = 0; i < CONFIGS; i++)
+		printf("\"%s\": %llu%s", configs[i].name,
+		       (unsigned long long)states_of[i],
+		       i + 1 < CONFIGS ? ", " : "}}\n");
+}
+
 static int run_all(const struct options *opt)
 {
 	struct coverage all = { 0 };
-	bool failed = false, reached;
-	u32 i;
+	time_t begin = time(NULL);
+	bool failed, reached;
+	u32 failures = 0, i;
 
 	printf("1..%u\n", (u32)CONFIGS + 1);
 	for (i = 0; i < CONFIGS; i++)
-		failed |= run_group(opt, i, &all);
+		failures += run_group(opt, i, &all);
+	failed = failures != 0;
 	print_coverage(&all);
+	print_record(&all, failures, (long)(time(NULL) - begin));
 	if (opt->states < STATES_COVER) {
 		printf("ok %u - every case was reached # SKIP too few states\n",
 		       (u32)CONFIGS + 1);
