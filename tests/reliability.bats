@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# The records of campaigns, and the tables that are made of them.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+	requires jq git
+	# A tree of its own: tests leave no records in this one.
+	tree=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$tree/tests" "$tree/docs"
+	cp tests/record.sh tests/reliability.sh "$tree/tests"
+	cp docs/reliability.md docs/records.jsonl "$tree/docs"
+	git -C "$tree" init -q
+	commit_tree
+}
+
+commit_tree() {
+	git -C "$tree" add tests docs
+	git -C "$tree" -c user.name=test -c user.email=test@example.org \
+		commit -q --allow-empty -m test
+}
+
+record() {
+	printf '%s\n' 'ok 1 - a line' '# record {"what": "flips", "logs": 7,
+"flips": 12345, "refused": 1, "right": 2, "unprotected": 3, "findings": 0,
+"seconds": 4}' | tr '\n' ' ' | sed 's/line /line\n/' | "$tree/tests/record.sh"
+}
+
+@test "reliability: the tables are what the records say" {
+	run -0 tests/reliability.sh --check
+}
+
+@test "reliability: a figure that was typed is told" {
+	sed -i 's/^| fuzz | /&1/' "$tree/docs/reliability.md"
+	run -1 "$tree/tests/reliability.sh" --check
+}
+
+@test "reliability: a record goes through, and into a table" {
+	run -0 record
+	[ "${lines[0]}" = 'ok 1 - a line' ]
+	[ "$(jq -r .commit "$tree"/build/records/*.json)" = \
+		"$(git -C "$tree" rev-parse --short=12 HEAD)" ]
+	run -0 "$tree/tests/reliability.sh"
+	grep -q '^| bits flipped, one at a time | 12,345 |$' \
+		"$tree/docs/reliability.md"
+	# Once more: nothing is added twice.
+	cp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+	run -0 "$tree/tests/reliability.sh"
+	cmp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+}
+
+@test "reliability: a record of a tree that is not committed is left out" {
+	echo '# changed' >>"$tree/tests/record.sh"
+	run -0 record
+	cp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+	run -0 "$tree/tests/reliability.sh"
+	cmp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+}

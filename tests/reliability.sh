@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# reliability.sh [--check] - the tables of docs/reliability.md
+#
+# Campaigns leave records in build/records/ (tests/record.sh).  Those of a
+# committed tree are added to docs/records.jsonl, a line each, and from that file
+# alone the tables are made: what stands between "<!-- TABLE -->" and
+# "<!-- end -->" is replaced.  With --check nothing is written; false if the
+# tables are not what the records say.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+records=docs/records.jsonl
+doc=docs/reliability.md
+
+# Numbers in groups of three; seconds as people say them.
+words='
+def n: if . == null then "" else
+	tostring | [while(length > 0; .[:-3])] | map(.[-3:]) | reverse |
+	join(",") end;
+def time: if . >= 600 then "\((. / 60 + 0.5) | floor) min" else "\(.) s" end;
+def row: "| " + join(" | ") + " |";
+def size: .states // .flips // .executions // .mutations;
+def day: .date[:10];
+def largest: max_by(size);
+def newest: max_by(.date);
+def of(what): map(select(.what == what));
+'
+
+# table FILTER
+#   The rows of a table, by a filter of all records.
+table()
+{
+	jq -rs "$words $1" "$records"
+}
+
+# shellcheck disable=SC2016  # jq's own variables
+tables()
+{
+	case $1 in
+	campaigns)
+		echo '| campaign | runs | states, flips or executions | in the largest run | its time | findings | last run | at commit |'
+		echo '|---|--:|--:|--:|--:|--:|---|---|'
+		table 'group_by(.what)[] | newest as $last |
+			[.[0].what, (length | n), (map(size) | add | n),
+			 (largest | size | n), (largest.seconds | time),
+			 (map(.findings) | add | n), ($last | day),
+			 $last.commit] | row' ;;
+	faults)
+		echo '| what goes wrong | states |'
+		echo '|---|--:|'
+		table 'of("faults") | select(length > 0) | largest |
+			(.kinds | to_entries | sort_by(-.value)[] |
+				[.key, (.value | n)] | row),
+			(["**all**", (.states | n)] | row),
+			(["cuts that followed", (.cuts_more | n)] | row),
+			(["refused, with garbage in block 0", (.refused | n)] | row),
+			(.logs | to_entries[] | ["logs of \(.key)", (.value | n)] | row),
+			(["wrong", (.findings | n)] | row)' ;;
+	sim)
+		echo '| configuration | states |'
+		echo '|---|--:|'
+		table 'of("sim") | select(length > 0) | largest |
+			(.kinds | to_entries[] | [.key, (.value | n)] | row),
+			(["**all**", (.states | n)] | row),
+			(["of these, a torn write", (.torn | n)] | row),
+			(["rolled back", (.rollbacks | n)] | row),
+			(["committed", (.commits | n)] | row),
+			(["cuts of a restore", (.cuts_more | n)] | row),
+			(["wrong", (.findings | n)] | row)' ;;
+	fuzz)
+		echo '| target | build | executions in all | longest run | seeds | findings | last run |'
+		echo '|---|---|--:|--:|--:|--:|---|'
+		table 'of("fuzz") | select(length > 0) |
+			(group_by([.kind, .build])[] |
+			[.[0].kind, .[0].build, (map(.executions) | add | n),
+			 (map(.seconds) | max | time), (newest.seeds | n),
+			 (map(.findings) | add | n), (newest | day)] | row),
+			(["**all**", "", (map(.executions) | add | n), "", "",
+			  (map(.findings) | add | n), ""] | row)' ;;
+	flips)
+		echo '| | |'
+		echo '|---|--:|'
+		table 'of("flips") | select(length > 0) | newest |
+			(["logs", (.logs | n)] | row),
+			(["bits flipped, one at a time", (.flips | n)] | row),
+			(["refused, nothing written", (.refused | n)] | row),
+			(["restored right", (.right | n)] | row),
+			(["in what v0 and v1.0 do not protect", (.unprotected | n)] | row),
+			(["wrong", (.findings | n)] | row)' ;;
+	mutations)
+		echo '| fault put in | caught by | after |'
+		echo '|---|---|--:|'
+		table 'of("mutations") | select(length > 0) | newest |
+			.list[] | [.name, .caught, (.seconds | time)] | row' ;;
+	*)	echo "reliability.sh: $doc has an unknown table $1" >&2
+		return 1 ;;
+	esac
+}
+
+generate()
+{
+	local line inside=
+
+	while IFS= read -r line; do
+		case $line in
+		'<!-- end -->')	inside= ;;
+		'<!-- '*' -->')
+			inside=${line#<!-- }
+			inside=${inside% -->}
+			printf '%s\n' "$line"
+			tables "$inside" || return 1 ;;
+		esac
+		[ -n "$inside" ] || printf '%s\n' "$line"
+	done <"$doc"
+}
+
+# Those of a tree that differs from its commit would say what cannot be repeated.
+gather()
+{
+	cat "$records" build/records/*.json 2>/dev/null |
+		jq -cS 'select(.commit != "" and (.commit | endswith("+") | not))' |
+		jq -cs 'unique | sort_by(.date)[]' >"$records.new" &&
+		mv "$records.new" "$records"
+}
+
+if [ "${1-}" = --check ]; then
+	generate | cmp - "$doc"
+	exit
+fi
+gather && generate >"$doc.new" && mv "$doc.new" "$doc"
