@@ -241,12 +241,13 @@ struct ctl_nbd {
 
 /*
  * Processes that serve it stay behind; `v`, with the device and the log that
- * it is of, may be let go of here.
+ * it is of, may be let go of here.  It is for the mount point `place`.
  */
-int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, struct ctl_error *e);
-int ctl_nbd_end(const char *name, struct ctl_error *e);
-/* Was it made by ctl_nbd_begin()? */
-bool ctl_nbd_ours(const char *name);
+int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, const char *place,
+		  struct ctl_error *e);
+int ctl_nbd_end(const struct ctl_nbd *nbd, struct ctl_error *e);
+/* The one that was begun for `place`; false: there is none. */
+bool ctl_nbd_find(struct ctl_nbd *nbd, const char *place);
 
 /* The commands: print their result, leave the reason of a failure in `e`. */
 

@@ -16,6 +16,7 @@
 struct browse {
 	const struct ctl_options *o;
 	struct ctl_error *e;
+	char place[PATH_MAX];		/* to mount on */
 	char device[192];		/* that holds the log */
 	struct bow_dev dev;
 	struct bow_log log;
@@ -88,11 +89,11 @@ static int mount_old(struct browse *b)
 
 	snprintf(device, sizeof(device), "/dev/%s", b->nbd.name);
 	/* Neither its journal nor its orphans are touched. */
-	if (!mount(device, b->o->place, "ext4",
+	if (!mount(device, b->place, "ext4",
 		   MS_RDONLY | MS_NOSUID | MS_NODEV, "noload"))
 		return 0;
 	ctl_fail(b->e, -errno, "mounting %s: %s", device, strerror(errno));
-	ctl_nbd_end(b->nbd.name, &unused);
+	ctl_nbd_end(&b->nbd, &unused);
 	return -EIO;
 }
 
@@ -104,7 +105,7 @@ static void report(const struct browse *b)
 
 	if (b->o->json) {
 		json_object(&j, NULL);
-		json_string(&j, "mountpoint", b->o->place);
+		json_string(&j, "mountpoint", b->place);
 		json_string(&j, "device", b->nbd.name);
 		json_string(&j, "underlying", b->device);
 		json_string(&j, "id", text_hex(id, h->checkpoint_id));
@@ -112,19 +113,25 @@ static void report(const struct browse *b)
 		json_close_object(&j);
 	} else if (!b->o->quiet) {
 		printf("%s: as it was at %s, read-only; bowctl browse --close %s\n",
-		       b->o->place, text_time(when, h->created), b->o->place);
+		       b->place, text_time(when, h->created), b->place);
 	}
 }
 
 static int open_browse(struct browse *b)
 {
-	int err = find_log_device(b);
+	struct ctl_nbd other;
+	int err;
 
-	if (err)
-		return err;
-	err = open_view(b);
+	if (!realpath(b->o->place, b->place))
+		return ctl_fail(b->e, -EIO, "%s", strerror(errno));
+	if (ctl_nbd_find(&other, b->place))
+		return ctl_fail(b->e, -EBUSY,
+				"an old filesystem is there already");
+	err = find_log_device(b);
 	if (!err)
-		err = ctl_nbd_begin(&b->nbd, &b->view, b->e);
+		err = open_view(b);
+	if (!err)
+		err = ctl_nbd_begin(&b->nbd, &b->view, b->place, b->e);
 	if (!err)
 		err = mount_old(b);
 	if (!err)
@@ -134,49 +141,42 @@ static int open_browse(struct browse *b)
 
 /* ---- closing ---- */
 
-/* The newest mount there. */
-static int find_mount(struct ctl_mount *found, const char *path,
-		      struct ctl_error *e)
+/* Is what is mounted there, if anything is, on this device? */
+static bool is_mounted(const char *path, const char *device)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	char real[PATH_MAX], *line = NULL;
 	struct ctl_mount m;
+	char *line = NULL, name[160];
 	size_t size = 0;
-	int err = -ENODATA;
+	bool found = false;
 
-	if (!mounts || !realpath(path, real)) {
-		err = ctl_fail(e, -errno, "%s", strerror(errno));
-		if (mounts)
-			fclose(mounts);
-		return err;
-	}
-	while (getline(&line, &size, mounts) > 0) {
-		if (ctl_mountinfo_parse(&m, line) || strcmp(m.path, real))
+	while (mounts && getline(&line, &size, mounts) > 0) {
+		if (ctl_mountinfo_parse(&m, line) || strcmp(m.path, path))
 			continue;
-		*found = m;
-		err = 0;
+		/* The newest mount counts. */
+		snprintf(name, sizeof(name), "%u:%u", m.major, m.minor);
+		ctl_name_device(name, sizeof(name));
+		found = strcmp(name, device) == 0;
 	}
 	free(line);
-	fclose(mounts);
-	return err ? ctl_fail(e, err, "nothing is mounted there") : 0;
+	if (mounts)
+		fclose(mounts);
+	return found;
 }
 
 static int close_browse(const struct ctl_options *o, struct ctl_error *e)
 {
-	struct ctl_mount m = { 0 };
-	char name[160];
-	int err = find_mount(&m, o->place, e);
+	char place[PATH_MAX], device[48];
+	struct ctl_nbd nbd;
 
-	if (err)
-		return err;
-	snprintf(name, sizeof(name), "%u:%u", m.major, m.minor);
-	ctl_name_device(name, sizeof(name));
-	if (strncmp(name, "/dev/", 5) || !ctl_nbd_ours(name + 5))
-		return ctl_fail(e, -ENODATA,
-				"what is mounted there is no old filesystem");
-	if (umount2(m.path, UMOUNT_NOFOLLOW))
+	if (!realpath(o->place, place))
+		return ctl_fail(e, -errno, "%s", strerror(errno));
+	if (!ctl_nbd_find(&nbd, place))
+		return ctl_fail(e, -ENODATA, "no old filesystem is there");
+	snprintf(device, sizeof(device), "/dev/%s", nbd.name);
+	if (is_mounted(place, device) && umount2(place, UMOUNT_NOFOLLOW))
 		return ctl_fail(e, -errno, "unmounting: %s", strerror(errno));
-	return ctl_nbd_end(name + 5, e);
+	return ctl_nbd_end(&nbd, e);
 }
 
 enum bow_exit ctl_browse(const struct ctl_options *o, struct ctl_error *e)

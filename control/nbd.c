@@ -10,8 +10,8 @@
  */
 #include <endian.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nbd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -126,14 +126,14 @@ static int be_device(int sock, const char *path, u64 size)
 	return 0;
 }
 
-/* Out of the way of the shell and of whoever reads our output. */
+/*
+ * Out of the way of the shell and of whoever reads our output.  SIGTERM ends it:
+ * a shutdown must not wait.
+ */
 static void stay_behind(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t all;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
@@ -193,23 +193,28 @@ static int find_free(struct ctl_nbd *nbd, struct ctl_error *e)
 			    "the kernel has no network block devices (module nbd)");
 }
 
-/* What marks it as ours, for udev and for ctl_nbd_end(). */
+/* What marks it as ours, for udev, and tells where it is mounted. */
 static void mark_path(char *path, size_t size, const char *name)
 {
 	snprintf(path, size, "/run/bow/browse-%s", name);
 }
 
-static int mark(const struct ctl_nbd *nbd, struct ctl_error *e)
+static int mark(const struct ctl_nbd *nbd, const char *place,
+		struct ctl_error *e)
 {
 	char path[64];
-	int fd;
+	FILE *f;
+	int err = 0;
 
 	mark_path(path, sizeof(path), nbd->name);
 	mkdir("/run/bow", 0755);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
+	f = fopen(path, "we");
+	if (!f)
 		return ctl_fail(e, -errno, "%s: %s", path, strerror(errno));
-	close(fd);
+	if (fputs(place, f) < 0)
+		err = -EIO;
+	if (fclose(f) || err)
+		return ctl_fail(e, -EIO, "%s: cannot be written", path);
 	return 0;
 }
 
@@ -221,12 +226,32 @@ static void unmark(const char *name)
 	unlink(path);
 }
 
-bool ctl_nbd_ours(const char *name)
+static bool is_marked(const char *name, const char *place)
 {
-	char path[64];
+	char path[64], line[PATH_MAX];
+	FILE *f;
+	bool same;
 
 	mark_path(path, sizeof(path), name);
-	return access(path, F_OK) == 0;
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	line[fread(line, 1, sizeof(line) - 1, f)] = '\0';
+	same = strcmp(line, place) == 0;
+	fclose(f);
+	return same;
+}
+
+bool ctl_nbd_find(struct ctl_nbd *nbd, const char *place)
+{
+	int i;
+
+	for (i = 0; i < DEVICES_MAX; i++) {
+		snprintf(nbd->name, sizeof(nbd->name), "nbd%d", i);
+		if (is_marked(nbd->name, place))
+			return true;
+	}
+	return false;
 }
 
 /* The device is there when the kernel says who drives it. */
@@ -272,13 +297,14 @@ static int start(struct ctl_nbd *nbd, struct view *v, const int sock[2],
 	return await(nbd, device, e);
 }
 
-int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, struct ctl_error *e)
+int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, const char *place,
+		  struct ctl_error *e)
 {
 	int sock[2];
 	int err = find_free(nbd, e);
 
 	if (!err)
-		err = mark(nbd, e);
+		err = mark(nbd, place, e);
 	if (err)
 		return err;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock)) {
@@ -294,8 +320,9 @@ int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, struct ctl_error *e)
 	return err;
 }
 
-int ctl_nbd_end(const char *name, struct ctl_error *e)
+int ctl_nbd_end(const struct ctl_nbd *nbd, struct ctl_error *e)
 {
+	const char *name = nbd->name;
 	char path[48];
 	int fd, ms;
 

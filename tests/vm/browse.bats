@@ -36,14 +36,14 @@ old_sums()
 	guest_attach
 	guest_checkpoint
 	old_sums >"$BATS_TEST_TMPDIR/sums"
-	run -2 vm_run 'bowctl browse /old'
+	run -2 vm_run 'mkdir /old && bowctl browse /old'
 	run -8 vm_run 'bowctl browse --device /mnt /nowhere'
+	run -8 vm_run 'bowctl browse --device /mnt /dev/null'
 	[[ $output = *"mounting /dev/nbd0"* ]]
 	vm_run '[ ! -e /sys/block/nbd0/pid ] && [ -z "$(ls /run/bow)" ]'
 	run -2 vm_run 'bowctl browse --close --device /mnt /mnt'
 	# Read again and again while files change, with nothing kept in memory.
-	vm_run "mkdir /old
-		($(work 100)) >/dev/null 2>&1 &
+	vm_run "($(work 100)) >/dev/null 2>&1 &
 		sleep 1
 		bowctl -J browse --device /mnt /old >/tmp/browse || exit 1
 		for i in 1 2 3; do
@@ -69,8 +69,11 @@ old_sums()
 		bowctl browse --close /old && [ ! -e /sys/block/nbd0/pid ] &&
 		[ -z "$(ls /old)" ]'
 	run -2 vm_run 'bowctl browse --close /old'
-	vm_run 'bowctl browse --device /mnt /old && cat /old/a/1 >/dev/null &&
-		bowctl browse --close /old'
+	vm_run 'bowctl browse --device /mnt /old && cat /old/a/1 >/dev/null' >/dev/null
+	run -8 vm_run 'bowctl browse --device /mnt /old'
+	[[ $output = *"already"* ]]
+	vm_run 'umount /old; bowctl browse --close /old &&
+		[ ! -e /sys/block/nbd0/pid ] && [ -z "$(ls /run/bow)" ]'
 	[ "$(sha256sum <"$img")" = "$before" ]
 	assert_rolls_back
 }
