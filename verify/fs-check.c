@@ -90,11 +90,13 @@ static void check_super(struct fs_view *v)
 /* The zeros among the first `bits` bits. */
 static u32 count_zeros(const u8 *bitmap, u32 bits)
 {
-	u32 zeros = 0, i;
+	u32 ones = 0, i;
 
-	for (i = 0; i < bits; i++)
-		zeros += !(bitmap[i / 8] >> i % 8 & 1);
-	return zeros;
+	for (i = 0; i < bits / 8; i++)
+		ones += bow_weight(bitmap[i]);
+	if (bits % 8)
+		ones += bow_weight(bitmap[i] & ((1u << bits % 8) - 1));
+	return bits - ones;
 }
 
 static bool inside(ext2_filsys fs, blk64_t first, u64 count)
