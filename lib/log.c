@@ -72,7 +72,8 @@ static int open_header(struct bow_dev *dev, struct bow_log *log, u32 room,
 		log->live = h->sector0;
 		r = bow_torn_resolve(dev, log, &log->newest, e);
 	}
-	e->in_block = false;
+	if (!r)
+		e->in_block = false;
 	return r;
 }
 

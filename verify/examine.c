@@ -113,8 +113,9 @@ static int examine_fs(struct bow_dev *dev, struct findings *f,
 	struct bow_error e = { 0 };
 	int r;
 
-	/* A chain that could not be followed leads to no view. */
-	if (f->log.state != BOW_STATE_FINISHING && !f->log.scanned)
+	/* What could not be followed, chain or record, leads to no view. */
+	if (f->log.state == BOW_STATE_FINISHING ? f->e.why != BOW_WHY_NONE :
+						  !f->log.scanned)
 		return 0;
 	r = fs_examine(&f->fs, dev, &f->log, m, &e);
 	if (r && f->e.why == BOW_WHY_NONE)
