@@ -33,7 +33,7 @@ static const char usage[] =
 	"                        torn-activation:MASK, restoring,\n"
 	"                        restoring-ordered:N, finishing-rollback:MASK,\n"
 	"                        finishing-commit:MASK\n"
-	"  --damage KIND         see damage.c\n";
+	"  --damage KIND         one thing wrong; KIND \"list\" prints them all\n";
 
 static uint64_t number(const char *text)
 {
@@ -172,6 +172,10 @@ int main(int argc, char **argv)
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 16;
 		}
+	}
+	if (o.damage && !strcmp(o.damage, "list")) {
+		damage_list();
+		return 0;
 	}
 	if (argc - optind != (mode == 'c' ? 3 : 1)) {
 		fputs(usage, stderr);

@@ -152,6 +152,7 @@ void state_make(struct model *m);
 
 /* damage.c */
 size_t damage_make(struct model *m);
+void damage_list(void);
 
 /* undo.c */
 struct undo {
