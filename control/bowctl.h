@@ -121,8 +121,9 @@ int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 int ctl_dm_create(struct ctl_dm *dm, const char *name, u64 sectors,
 		  const char *params, u32 *cookie, struct ctl_error *e);
 void ctl_dm_settle(u32 cookie);
-/* "8:2", as the kernel prints it, becomes "/dev/sda2" where sysfs knows. */
-void ctl_name_device(char *name, size_t size);
+/* Make a read-only device of linear targets over `under`, as `v` has it. */
+int ctl_dm_create_view(const char *name, const struct view *v,
+		       const char *under, struct ctl_error *e);
 /* Also while I/O waits in it, which fails. */
 int ctl_dm_remove(const char *name, u64 sectors, struct ctl_error *e);
 
@@ -235,19 +236,34 @@ int ctl_freeze_end(struct ctl_freeze *f, struct ctl_error *e);
 
 /* nbd.c: a block device whose contents are a view */
 
-struct ctl_nbd {
-	char name[16];			/* as nbd0 */
+#define CTL_OLD_NAME 16			/* room for a device's name */
+#define CTL_NBD_MAX 64
+
+/* A device that is not in use, as nbd0. */
+int ctl_nbd_pick(char name[CTL_OLD_NAME], struct ctl_error *e);
+/*
+ * Processes that serve it stay behind; `v`, with the device and the log that
+ * it is of, may be let go of here.
+ */
+int ctl_nbd_begin(const char *name, struct view *v, struct ctl_error *e);
+int ctl_nbd_end(const char *name, struct ctl_error *e);
+
+/* old.c: the device of an old state, and what it was made for */
+
+struct ctl_old {
+	char name[CTL_OLD_NAME];	/* as nbd0 or bow-old */
+	char path[32];			/* as /dev/nbd0 */
 };
 
 /*
- * Processes that serve it stay behind; `v`, with the device and the log that
- * it is of, may be let go of here.  It is for the mount point `place`.
+ * Make one of `v`, a view of the device `under` with a log, to be mounted at
+ * `place`; processes of ours may stay behind.
  */
-int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, const char *place,
-		  struct ctl_error *e);
-int ctl_nbd_end(const struct ctl_nbd *nbd, struct ctl_error *e);
-/* The one that was begun for `place`; false: there is none. */
-bool ctl_nbd_find(struct ctl_nbd *nbd, const char *place);
+int ctl_old_begin(struct ctl_old *old, struct view *v, const char *under,
+		  const char *place, struct ctl_error *e);
+int ctl_old_end(const struct ctl_old *old, struct ctl_error *e);
+/* The one that was made for `place`; false: there is none. */
+bool ctl_old_find(struct ctl_old *old, const char *place);
 
 /* The commands: print their result, leave the reason of a failure in `e`. */
 

@@ -22,7 +22,7 @@ struct browse {
 	struct bow_log log;
 	struct live live;
 	struct view view;
-	struct ctl_nbd nbd;
+	struct ctl_old old;
 };
 
 /* ---- opening ---- */
@@ -84,16 +84,14 @@ static int open_view(struct browse *b)
 
 static int mount_old(struct browse *b)
 {
-	char device[48];
 	struct ctl_error unused;
 
-	snprintf(device, sizeof(device), "/dev/%s", b->nbd.name);
 	/* Neither its journal nor its orphans are touched. */
-	if (!mount(device, b->place, "ext4",
+	if (!mount(b->old.path, b->place, "ext4",
 		   MS_RDONLY | MS_NOSUID | MS_NODEV, "noload"))
 		return 0;
-	ctl_fail(b->e, -errno, "mounting %s: %s", device, strerror(errno));
-	ctl_nbd_end(&b->nbd, &unused);
+	ctl_fail(b->e, -errno, "mounting %s: %s", b->old.path, strerror(errno));
+	ctl_old_end(&b->old, &unused);
 	return -EIO;
 }
 
@@ -106,7 +104,7 @@ static void report(const struct browse *b)
 	if (b->o->json) {
 		json_object(&j, NULL);
 		json_string(&j, "mountpoint", b->place);
-		json_string(&j, "device", b->nbd.name);
+		json_string(&j, "device", b->old.path);
 		json_string(&j, "underlying", b->device);
 		json_string(&j, "id", text_hex(id, h->checkpoint_id));
 		json_u64(&j, "created", h->created);
@@ -119,19 +117,20 @@ static void report(const struct browse *b)
 
 static int open_browse(struct browse *b)
 {
-	struct ctl_nbd other;
+	struct ctl_old other;
 	int err;
 
 	if (!realpath(b->o->place, b->place))
 		return ctl_fail(b->e, -EIO, "%s", strerror(errno));
-	if (ctl_nbd_find(&other, b->place))
+	if (ctl_old_find(&other, b->place))
 		return ctl_fail(b->e, -EBUSY,
 				"an old filesystem is there already");
 	err = find_log_device(b);
 	if (!err)
 		err = open_view(b);
 	if (!err)
-		err = ctl_nbd_begin(&b->nbd, &b->view, b->place, b->e);
+		err = ctl_old_begin(&b->old, &b->view, b->device, b->place,
+				    b->e);
 	if (!err)
 		err = mount_old(b);
 	if (!err)
@@ -141,23 +140,20 @@ static int open_browse(struct browse *b)
 
 /* ---- closing ---- */
 
-/* Is what is mounted there, if anything is, on this device? */
+/* Is the newest mount there, if there is one, of this device? */
 static bool is_mounted(const char *path, const char *device)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	struct stat st = { 0 };
 	struct ctl_mount m;
-	char *line = NULL, name[160];
+	char *line = NULL;
 	size_t size = 0;
 	bool found = false;
 
-	while (mounts && getline(&line, &size, mounts) > 0) {
-		if (ctl_mountinfo_parse(&m, line) || strcmp(m.path, path))
-			continue;
-		/* The newest mount counts. */
-		snprintf(name, sizeof(name), "%u:%u", m.major, m.minor);
-		ctl_name_device(name, sizeof(name));
-		found = strcmp(name, device) == 0;
-	}
+	stat(device, &st);
+	while (mounts && getline(&line, &size, mounts) > 0)
+		if (!ctl_mountinfo_parse(&m, line) && !strcmp(m.path, path))
+			found = makedev(m.major, m.minor) == st.st_rdev;
 	free(line);
 	if (mounts)
 		fclose(mounts);
@@ -166,17 +162,16 @@ static bool is_mounted(const char *path, const char *device)
 
 static int close_browse(const struct ctl_options *o, struct ctl_error *e)
 {
-	char place[PATH_MAX], device[48];
-	struct ctl_nbd nbd;
+	char place[PATH_MAX];
+	struct ctl_old old;
 
 	if (!realpath(o->place, place))
 		return ctl_fail(e, -errno, "%s", strerror(errno));
-	if (!ctl_nbd_find(&nbd, place))
+	if (!ctl_old_find(&old, place))
 		return ctl_fail(e, -ENODATA, "no old filesystem is there");
-	snprintf(device, sizeof(device), "/dev/%s", nbd.name);
-	if (is_mounted(place, device) && umount2(place, UMOUNT_NOFOLLOW))
+	if (is_mounted(place, old.path) && umount2(place, UMOUNT_NOFOLLOW))
 		return ctl_fail(e, -errno, "unmounting: %s", strerror(errno));
-	return ctl_nbd_end(&nbd, e);
+	return ctl_old_end(&old, e);
 }
 
 enum bow_exit ctl_browse(const struct ctl_options *o, struct ctl_error *e)

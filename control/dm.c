@@ -87,7 +87,8 @@ static int task_failed(int err, const char *what, struct ctl_error *e)
 			err == -EIO && dm_said[0] ? dm_said : strerror(-err));
 }
 
-void ctl_name_device(char *name, size_t size)
+/* "8:2", as the kernel prints a table, into "/dev/sda2" where sysfs knows. */
+static void name_device(char *name, size_t size)
 {
 	char path[192], line[160];
 	FILE *uevent;
@@ -158,7 +159,7 @@ int ctl_dm_find(struct ctl_dm *dm, dev_t dev, struct ctl_error *e)
 		snprintf(dm->path, sizeof(dm->path), "%s/%s", dm_dir(),
 			 name ? name : "?");
 		ctl_table_device(params, dm->under, sizeof(dm->under));
-		ctl_name_device(dm->under, sizeof(dm->under));
+		name_device(dm->under, sizeof(dm->under));
 	}
 	dm_task_destroy(task);
 	return err;
@@ -257,8 +258,51 @@ int ctl_dm_create(struct ctl_dm *dm, const char *name, u64 sectors,
 		dm->sectors = sectors;
 		snprintf(dm->path, sizeof(dm->path), "%s/%s", dm_dir(), name);
 		ctl_table_device(params, dm->under, sizeof(dm->under));
-		ctl_name_device(dm->under, sizeof(dm->under));
+		name_device(dm->under, sizeof(dm->under));
 	}
+	if (task)
+		dm_task_destroy(task);
+	return err;
+}
+
+static bool add_view(struct dm_task *task, const struct view *v,
+		     const char *under)
+{
+	struct bow_run run = { 0 };
+	char params[256];
+
+	while (view_run(v, run.target + run.sectors, &run)) {
+		snprintf(params, sizeof(params), "%s %llu", under,
+			 (unsigned long long)run.place);
+		if (!dm_task_add_target(task, run.target, run.sectors,
+					"linear", params))
+			return false;
+	}
+	return true;
+}
+
+int ctl_dm_create_view(const char *name, const struct view *v,
+		       const char *under, struct ctl_error *e)
+{
+	struct dm_task *task = named_task(DM_DEVICE_CREATE, name);
+	u32 cookie = 0;
+	int err = -ENOMEM;
+
+	dm_udev_set_sync_support(1);
+	/* Its UUID and label are those of the present filesystem: no links. */
+	if (!task || !dm_task_set_ro(task) || !add_view(task, v, under) ||
+	    !dm_task_set_cookie(task, &cookie,
+				DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
+					DM_UDEV_DISABLE_DISK_RULES_FLAG |
+					DM_UDEV_DISABLE_OTHER_RULES_FLAG)) {
+		ctl_fail(e, err, "device-mapper: create %s: %s", name,
+			 dm_said[0] ? dm_said : "out of memory");
+	} else {
+		err = task_run(task);
+		if (err)
+			task_failed(err, "create", e);
+	}
+	ctl_dm_settle(cookie);
 	if (task)
 		dm_task_destroy(task);
 	return err;

@@ -10,7 +10,6 @@
  */
 #include <endian.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/nbd.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +22,6 @@
 
 #include "bowctl.h"
 
-#define DEVICES_MAX 64
 #define UNIT 512u
 #define REQUEST_MAX (32u << 20)		/* the kernel asks for no more */
 #define WAIT_MS 5000
@@ -175,17 +173,17 @@ static void load_module(void)
 		waitpid(pid, NULL, 0);
 }
 
-static int find_free(struct ctl_nbd *nbd, struct ctl_error *e)
+int ctl_nbd_pick(char name[CTL_OLD_NAME], struct ctl_error *e)
 {
 	int i;
 
 	if (!exists("nbd0"))
 		load_module();
-	for (i = 0; i < DEVICES_MAX; i++) {
-		snprintf(nbd->name, sizeof(nbd->name), "nbd%d", i);
-		if (!exists(nbd->name))
+	for (i = 0; i < CTL_NBD_MAX; i++) {
+		snprintf(name, CTL_OLD_NAME, "nbd%d", i);
+		if (!exists(name))
 			break;
-		if (!in_use(nbd->name))
+		if (!in_use(name))
 			return 0;
 	}
 	return i ? ctl_fail(e, -EBUSY, "all network block devices are in use") :
@@ -193,92 +191,31 @@ static int find_free(struct ctl_nbd *nbd, struct ctl_error *e)
 			    "the kernel has no network block devices (module nbd)");
 }
 
-/* What marks it as ours, for udev, and tells where it is mounted. */
-static void mark_path(char *path, size_t size, const char *name)
-{
-	snprintf(path, size, "/run/bow/browse-%s", name);
-}
-
-static int mark(const struct ctl_nbd *nbd, const char *place,
-		struct ctl_error *e)
-{
-	char path[64];
-	FILE *f;
-	int err = 0;
-
-	mark_path(path, sizeof(path), nbd->name);
-	mkdir("/run/bow", 0755);
-	f = fopen(path, "we");
-	if (!f)
-		return ctl_fail(e, -errno, "%s: %s", path, strerror(errno));
-	if (fputs(place, f) < 0)
-		err = -EIO;
-	if (fclose(f) || err)
-		return ctl_fail(e, -EIO, "%s: cannot be written", path);
-	return 0;
-}
-
-static void unmark(const char *name)
-{
-	char path[64];
-
-	mark_path(path, sizeof(path), name);
-	unlink(path);
-}
-
-static bool is_marked(const char *name, const char *place)
-{
-	char path[64], line[PATH_MAX];
-	FILE *f;
-	bool same;
-
-	mark_path(path, sizeof(path), name);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	line[fread(line, 1, sizeof(line) - 1, f)] = '\0';
-	same = strcmp(line, place) == 0;
-	fclose(f);
-	return same;
-}
-
-bool ctl_nbd_find(struct ctl_nbd *nbd, const char *place)
-{
-	int i;
-
-	for (i = 0; i < DEVICES_MAX; i++) {
-		snprintf(nbd->name, sizeof(nbd->name), "nbd%d", i);
-		if (is_marked(nbd->name, place))
-			return true;
-	}
-	return false;
-}
-
 /* The device is there when the kernel says who drives it. */
-static int await(const struct ctl_nbd *nbd, pid_t device, struct ctl_error *e)
+static int await(const char *name, pid_t device, struct ctl_error *e)
 {
 	int status, ms;
 
 	for (ms = 0; ms < WAIT_MS; ms += 10) {
-		if (in_use(nbd->name))
+		if (in_use(name))
 			return 0;
 		if (waitpid(device, &status, WNOHANG) == device)
-			return ctl_fail(e, -EIO, "/dev/%s: %s", nbd->name,
+			return ctl_fail(e, -EIO, "/dev/%s: %s", name,
 					strerror(WIFEXITED(status) ?
 							 WEXITSTATUS(status) :
 							 EIO));
 		wait_10ms();
 	}
-	return ctl_fail(e, -ETIMEDOUT, "/dev/%s did not start", nbd->name);
+	return ctl_fail(e, -ETIMEDOUT, "/dev/%s did not start", name);
 }
 
-static int start(struct ctl_nbd *nbd, struct view *v, const int sock[2],
+static int start(const char *name, struct view *v, const int sock[2],
 		 struct ctl_error *e)
 {
 	char path[32];
 	pid_t device, server;
 
-	snprintf(path, sizeof(path), "/dev/%s", nbd->name);
+	snprintf(path, sizeof(path), "/dev/%s", name);
 	server = fork();
 	if (server == 0) {
 		close(sock[0]);
@@ -294,35 +231,24 @@ static int start(struct ctl_nbd *nbd, struct view *v, const int sock[2],
 	}
 	if (device < 0)
 		return ctl_fail(e, -errno, "fork: %s", strerror(errno));
-	return await(nbd, device, e);
+	return await(name, device, e);
 }
 
-int ctl_nbd_begin(struct ctl_nbd *nbd, struct view *v, const char *place,
-		  struct ctl_error *e)
+int ctl_nbd_begin(const char *name, struct view *v, struct ctl_error *e)
 {
-	int sock[2];
-	int err = find_free(nbd, e);
+	int sock[2], err;
 
-	if (!err)
-		err = mark(nbd, place, e);
-	if (err)
-		return err;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock)) {
-		err = ctl_fail(e, -errno, "socketpair: %s", strerror(errno));
-	} else {
-		err = start(nbd, v, sock, e);
-		/* With the last descriptor of a side the other one ends. */
-		close(sock[0]);
-		close(sock[1]);
-	}
-	if (err)
-		unmark(nbd->name);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
+		return ctl_fail(e, -errno, "socketpair: %s", strerror(errno));
+	err = start(name, v, sock, e);
+	/* With the last descriptor of a side the other one ends. */
+	close(sock[0]);
+	close(sock[1]);
 	return err;
 }
 
-int ctl_nbd_end(const struct ctl_nbd *nbd, struct ctl_error *e)
+int ctl_nbd_end(const char *name, struct ctl_error *e)
 {
-	const char *name = nbd->name;
 	char path[48];
 	int fd, ms;
 
@@ -337,6 +263,5 @@ int ctl_nbd_end(const struct ctl_nbd *nbd, struct ctl_error *e)
 		wait_10ms();
 	if (in_use(name))
 		return ctl_fail(e, -EBUSY, "%s: still in use", path);
-	unmark(name);
 	return 0;
 }

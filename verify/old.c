@@ -32,41 +32,18 @@ enum bow_exit old_unreadable(const struct old *old, int err)
 
 /* ---- --dm-table ---- */
 
-struct table {
-	const char *device;
-	u64 start, place, sectors;	/* the line to come; sectors 0: none */
-};
-
-static void table_line(const struct table *t)
-{
-	if (t->sectors)
-		printf("%llu %llu linear %s %llu\n",
-		       (unsigned long long)t->start,
-		       (unsigned long long)t->sectors, t->device,
-		       (unsigned long long)t->place);
-}
-
 static enum bow_exit dm_table(struct old *old)
 {
 	char path[PATH_MAX];
-	struct table t = { .device = realpath(old->o->device, path) };
-	u64 end = old->dev->size >> BOW_SECTOR_SHIFT, at, n, place;
+	const char *device = realpath(old->o->device, path);
+	struct bow_run run = { 0 };
 
-	if (!t.device)
-		t.device = old->o->device;
-	for (at = 0; at < end; at += n) {
-		n = end - at;
-		place = view_place(&old->fs.view, at, &n);
-		if (t.sectors && place == t.place + t.sectors) {
-			t.sectors += n;
-			continue;
-		}
-		table_line(&t);
-		t.start = at;
-		t.place = place;
-		t.sectors = n;
-	}
-	table_line(&t);
+	while (view_run(&old->fs.view, run.target + run.sectors, &run))
+		printf("%llu %llu linear %s %llu\n",
+		       (unsigned long long)run.target,
+		       (unsigned long long)run.sectors,
+		       device ? device : old->o->device,
+		       (unsigned long long)run.place);
 	return BOW_EXIT_OK;
 }
 

@@ -67,6 +67,27 @@ u64 view_place(const struct view *v, u64 sector, u64 *sectors)
 	return v->block0 + sector;
 }
 
+bool view_run(const struct view *v, u64 at, struct bow_run *run)
+{
+	u64 end = v->dev->size >> BOW_SECTOR_SHIFT, n;
+
+	run->target = at;
+	run->place = at;
+	run->sectors = 0;
+	for (; at < end; at += n) {
+		u64 place;
+
+		n = end - at;
+		place = view_place(v, at, &n);
+		if (!run->sectors)
+			run->place = place;
+		else if (place != run->place + run->sectors)
+			break;
+		run->sectors += n;
+	}
+	return run->sectors;
+}
+
 void view_follow(struct view *v, struct live *live)
 {
 	v->live = live;

@@ -56,6 +56,12 @@ int view_read(struct view *v, u64 offset, void *buf, size_t bytes);
  * the run that lies there in one piece. */
 u64 view_place(const struct view *v, u64 sector, u64 *sectors);
 
+/*
+ * What lies in one piece from `at` on; false: the end of the device.  To go on,
+ * ask for run->target + run->sectors.
+ */
+bool view_run(const struct view *v, u64 at, struct bow_run *run);
+
 /* "old" or "now" */
 const char *view_name(const struct view *v);
 

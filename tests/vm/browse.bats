@@ -56,7 +56,7 @@ old_sums()
 		bow-verify --fsck /dev/vda >/tmp/fsck 2>&1 || { cat /tmp/fsck; exit 5; }
 		kill %1 2>/dev/null; wait" 300
 	[ "$(status_of copies)" -gt 10 ]
-	vm_run 'cat /tmp/browse' | jq -e '.device == "nbd0" and
+	vm_run 'cat /tmp/browse' | jq -e '.device == "/dev/nbd0" and
 		.underlying == "/dev/vda" and .mountpoint == "/old"'
 	for i in 1 2 3; do
 		vm_run "cat /tmp/sums$i" | diff "$BATS_TEST_TMPDIR/sums" -
@@ -91,7 +91,11 @@ old_sums()
 		(cd /old && find . -type f | sort | xargs sha256sum)' 120 >"$BATS_TEST_TMPDIR/rescue"
 	grep -v ' as it was ' "$BATS_TEST_TMPDIR/rescue" |
 		diff "$BATS_TEST_TMPDIR/sums" -
-	vm_run 'bowctl browse --close /old'
+	# Nothing but reads is possible, and nobody writes below it.
+	vm_run '[ "$(blockdev --getro /dev/mapper/bow-old)" = 1 ]'
+	run -8 vm_run 'bow-restore -q /dev/vda'
+	vm_run 'bowctl browse --close /old && [ ! -e /dev/mapper/bow-old ] &&
+		[ -z "$(ls /run/bow)" ]'
 	vm_run 'bow-verify --dm-table /dev/vda >/tmp/table &&
 		dmsetup create -r old /tmp/table &&
 		mount -t ext4 -o ro,noload /dev/mapper/old /old &&
