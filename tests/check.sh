@@ -43,7 +43,7 @@ programs_of()
 	lint)	echo 'host lint tests/lint.sh' ;;
 	unit)	unit_programs build unit ;;
 	san)	unit_programs build/san san-unit
-		sanitized restore restore-damage restore-faults verify ;;
+		sanitized restore restore-damage restore-faults verify verify-view ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
 	faults)	echo "host faults build/tests/faults --logs 300 --states $(
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
