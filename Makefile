@@ -93,6 +93,7 @@ help:
 	@echo 'check-long the longer campaigns'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
+	@echo 'mutations  faults put in on purpose: is there a test that fails?'
 	@echo 'reliability-doc the tables of docs/reliability.md, from records of runs'
 	@echo 'demo       a wrecked Debian in QEMU undoes itself'
 	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
@@ -210,6 +211,9 @@ lint:
 bench-restore: build/bow-restore test-programs
 	$(Q)tests/bench-restore.sh
 
+mutations:
+	$(Q)tests/mutations.sh | tests/record.sh
+
 reliability-doc:
 	$(Q)tests/reliability.sh
 
@@ -256,7 +260,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long lint reliability-doc bench-restore demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long lint mutations reliability-doc bench-restore demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# mutations.sh [PATTERN] - faults put in on purpose: is there a test that fails?
+#
+# For each line of tests/mutations.txt whose name matches PATTERN, one change in a
+# copy of the tree; then, until one fails, the unit tests and short campaigns of
+# tests/faults and tests/sim.  TAP, a line a fault.  A fault that cannot be put in
+# any more is a failure as well.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+pattern=${1-}
+here=$PWD
+copy=$(mktemp -d) || exit 1
+trap 'rm -rf "$copy"' EXIT
+count=0 bad=0 list=
+begun=$SECONDS
+
+# test_ctl_* are bowctl's, which none of the faults touch.
+mapfile -t units < <(printf '%s\n' tests/unit/test_*.c | grep -v test_ctl_ |
+	sed 's,.*/\(.*\)\.c,\1,')
+
+# order FILE
+#   The tests, first those that are likely to see a change of FILE.
+order()
+{
+	local own
+
+	own=test_$(basename "$1" .c | sed 's/^bow_//')
+	[ -e "tests/unit/$own.c" ] && echo "$own"
+	case $1 in
+	lib/*)	echo faults ;;
+	kmod/*)	echo test_core sim ;;
+	esac
+	printf '%s\n' "${units[@]}" faults sim
+}
+
+run()
+{
+	case $1 in
+	faults)	timeout 120 build/tests/faults --states 20000 ;;
+	sim)	timeout 300 build/tests/sim --states 30000 ;;
+	*)	timeout 60 "build/tests/$1" ;;
+	esac
+}
+
+# caught_by FILE
+#   The test that fails first; nothing if all pass.
+caught_by()
+{
+	local t done=' '
+
+	for t in $(order "$1"); do
+		case $done in *" $t "*) continue ;; esac
+		done="$done$t "
+		if ! make -s -j2 "build/tests/$t" >build.log 2>&1; then
+			echo 'nothing: it does not build'
+			return
+		fi
+		run "$t" >test.log 2>&1 || { echo "$t"; return; }
+	done
+}
+
+# mutate NAME FILE SED
+mutate()
+{
+	local begin=$SECONDS result
+
+	cp "$2" good
+	sed -z -i "$3" "$2"
+	if cmp -s "$2" good; then
+		result='nothing: no such place in the source'
+	else
+		result=$(caught_by "$2")
+	fi
+	cp good "$2"
+	say "$1" "${result:-nothing: survived}" $((SECONDS - begin))
+}
+
+# say NAME RESULT SECONDS
+say()
+{
+	local ok=
+
+	count=$((count + 1))
+	case $2 in nothing*) ok='not ' bad=$((bad + 1)) ;; esac
+	echo "${ok}ok $count - $1: $2"
+	list="$list${list:+,}$(jq -cn --arg name "$1" --arg caught "$2" \
+		--argjson seconds "$3" '$ARGS.named')"
+}
+
+git ls-files -z | xargs -0 cp --parents -t "$copy" || exit 1
+cd "$copy" || exit 1
+if [ -n "$(caught_by none)" ]; then
+	echo 'not ok 1 - without a fault all tests pass'
+	cat build.log test.log
+	exit 1
+fi
+while IFS='|' read -r name file rest; do
+	case $name in '#'* | '') continue ;; esac
+	[[ $name == *"$pattern"* ]] || continue
+	# An expression may have more bars.
+	mutate "${name% }" "${file// /}" "${rest# }"
+done <"$here/tests/mutations.txt"
+echo "1..$count"
+[ -n "$pattern" ] || echo "# record {\"what\": \"mutations\"," \
+	"\"mutations\": $count, \"findings\": $bad," \
+	"\"seconds\": $((SECONDS - begun)), \"list\": [$list]}"
+exit $((bad != 0))
