@@ -287,6 +287,11 @@ cut_after_work()
 	run -0 vm_run 'cat /run/bow/boot; wc -l </resumed'
 	[[ $output = *action=resume*status=0* ]]
 	[ "${lines[-1]}" = 2 ]
+	# The old root beside the present one, both by the name of "/".
+	run -0 vm_run 'mkdir /tmp/old && bowctl browse /tmp/old &&
+		[ ! -e /tmp/old/new-file ] && [ -e /new-file ] &&
+		cmp /tmp/old/bin/busybox /bin/busybox &&
+		bow-verify -q /dev/vda && bowctl browse --close /tmp/old'
 	vm_cut
 	boot "$img" ro
 	vm_reply 90
