@@ -212,7 +212,8 @@ bench-restore: build/bow-restore test-programs
 	$(Q)tests/bench-restore.sh
 
 mutations:
-	$(Q)tests/mutations.sh | tests/record.sh
+	$(Q)mkdir -p build; r=0; tests/mutations.sh >build/mutations.tap || r=$$?; \
+		tests/record.sh <build/mutations.tap; exit $$r
 
 reliability-doc:
 	$(Q)tests/reliability.sh

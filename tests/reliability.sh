@@ -22,7 +22,7 @@ def n: if . == null then "" else
 	join(",") end;
 def time: if . >= 600 then "\((. / 60 + 0.5) | floor) min" else "\(.) s" end;
 def row: "| " + join(" | ") + " |";
-def size: .states // .flips // .executions // .mutations;
+def size: .states // .flips // .executions;
 def day: .date[:10];
 def largest: max_by(size);
 def newest: max_by(.date);
@@ -43,7 +43,7 @@ tables()
 	campaigns)
 		echo '| campaign | runs | states, flips or executions | in the largest run | its time | findings | last run | at commit |'
 		echo '|---|--:|--:|--:|--:|--:|---|---|'
-		table 'group_by(.what)[] | newest as $last |
+		table 'map(select(.what != "mutation")) | group_by(.what)[] | newest as $last |
 			[.[0].what, (length | n), (map(size) | add | n),
 			 (largest | size | n), (largest.seconds | time),
 			 (map(.findings) | add | n), ($last | day),
@@ -93,8 +93,10 @@ tables()
 	mutations)
 		echo '| fault put in | caught by | after |'
 		echo '|---|---|--:|'
-		table 'of("mutations") | select(length > 0) | newest |
-			.list[] | [.name, .caught, (.seconds | time)] | row' ;;
+		table 'of("mutation") | group_by(.name) | map(newest) |
+			select(length > 0) |
+			(.[] | [.name, .caught, (.seconds | time)] | row),
+			(["**all: \(length)**", "\(map(1 - .findings) | add)", ""] | row)' ;;
 	*)	echo "reliability.sh: $doc has an unknown table $1" >&2
 		return 1 ;;
 	esac
