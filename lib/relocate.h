@@ -44,11 +44,33 @@ void bow_where_clear(struct bow_where *w);
  */
 int bow_where_undo(struct bow_where *w, u64 source, u64 dest, u64 sectors);
 
+/* Make [start, start + sectors) the identity.  As bow_where_undo(). */
+int bow_where_forget(struct bow_where *w, u64 start, u64 sectors);
+
 /* Place of `sector`; *sectors is cut to the run that moves with it. */
 u64 bow_where_get(const struct bow_where *w, u64 sector, u64 *sectors);
 
 /* The first run that ends above `sector`; false: there is none. */
 bool bow_where_next(const struct bow_where *w, u64 sector,
 		    struct bow_extent *extent);
+
+/* ---- when memory is short (passes.c) ---- */
+
+/*
+ * Back to the identity, and from now on do with half of the chunks of runs that
+ * there were: nothing is allocated any more.  Returns their bytes.
+ */
+size_t bow_where_limit(struct bow_where *w);
+
+/* Chunks that can still be taken; SIZE_MAX without a limit. */
+size_t bow_where_room(const struct bow_where *w);
+
+/* About half of the runs start below this. */
+u64 bow_where_middle(const struct bow_where *w);
+
+/* Forget the runs for which `keep` is false. */
+void bow_where_thin(struct bow_where *w,
+		    bool (*keep)(void *ctx, const struct bow_extent *x),
+		    void *ctx);
 
 #endif /* BOW_RELOCATE_H */
