@@ -82,7 +82,7 @@ klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
-	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/biglog $(B)/tests/copier
+	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier
 
 all: $(PROGRAMS)
 
@@ -166,7 +166,7 @@ FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64
 # Windows so small that small logs need many.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
-	-DGATHERED=5u -DCHUNK_RUNS=16u
+	-DGATHERED=5u -DCHUNK_RUNS=4u
 small = $(patsubst %.c,$(B)/small/%.o,$(1))
 
 $(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config
@@ -177,6 +177,13 @@ $(B)/tests/faults: $(call hosted,$(FAULTS_SRC)) $(call small,$(LIB_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) \
 		$(FAULTS_WRAP) -o $@ $^
+
+# libbow with too little memory, on the logs of the faults campaign.
+$(B)/tests/passes: $(call small,tests/passes/passes.c) $(call hosted,tests/faults/logs.c tests/faults/disk.c $(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))) \
+		$(call small,$(LIB_SRC))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) \
+		-Wl,--wrap=calloc,--wrap=die -o $@ $^
 
 # A log of any length, and what a rollback of it is measured against.
 $(B)/tests/biglog: $(call hosted,tests/bench/biglog.c $(LIB_SRC))

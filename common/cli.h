@@ -40,6 +40,9 @@ u64 clock_ms(void);
 void message_error(const char *program, const char *device,
 		   const struct bow_error *e);
 void message_open(const char *program, const char *device, int err);
+/* A log that is read several times; `bar`: over the bar that is drawn. */
+void message_memory_short(const char *program, const char *device, u64 passes,
+			  bool bar);
 
 /* Was everything written to stdout?  0 or -errno. */
 int message_close_stdout(void);

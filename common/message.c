@@ -26,6 +26,14 @@ void message_open(const char *program, const char *device, int err)
 	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device, why);
 }
 
+void message_memory_short(const char *program, const char *device, u64 passes,
+			  bool bar)
+{
+	fprintf(stderr, "%s%s: %s: memory is short: the copies take %llu passes "
+		"over the log, which is slower\n", bar ? "\r\033[K" : "",
+		program, device, (unsigned long long)passes);
+}
+
 int message_close_stdout(void)
 {
 	if (fflush(stdout) || ferror(stdout))

@@ -169,6 +169,8 @@ struct bow_monitor {
 	 * goes on to the end of the log before it fails.
 	 */
 	void (*damage)(void *ctx, const struct bow_error *e);
+	/* Memory is short: a rollback reads the log `passes` times more. */
+	void (*memory_short)(void *ctx, u64 passes);
 };
 
 /* ---- the log (log.c) ---- */
@@ -241,6 +243,7 @@ struct bow_finish {
 };
 
 struct bow_where;		/* relocate.h */
+struct bow_passes;		/* passes.h */
 
 struct bow_log {
 	enum bow_state state;
@@ -254,6 +257,9 @@ struct bow_log {
 	u8 *scratch;			/* 4096 bytes */
 	struct bow_where *where;	/* where the contents of D0 are now */
 	bool scanned;			/* the whole chain was read: `where` valid */
+	bool frugal;			/* set by the caller before a scan, which
+					 * may then leave `where` in part */
+	struct bow_passes *passes;	/* not NULL: it did, memory is short */
 	u64 live;			/* sector of the live block 0; 0: ? */
 	u64 log_blocks;
 	u64 entries;			/* claims and moves included */
@@ -315,11 +321,17 @@ struct bow_plan {
 	u64 block0;		/* sector where block 0 of D0 is */
 	u64 bytes;		/* to put back, block 0 not counted */
 	u64 copies;		/* runs */
+	u64 passes;		/* over the log, for the copies; 1 with memory */
 };
 
 /* Sums up, and checks that no target is a place: then order is free. */
 int bow_plan_make(const struct bow_log *log, struct bow_plan *plan,
 		  struct bow_error *e);
+
+/* The same, window by window when memory is short: the log is read again. */
+int bow_plan_all(struct bow_dev *dev, struct bow_log *log,
+		 const struct bow_monitor *m, struct bow_plan *plan,
+		 struct bow_error *e);
 
 /*
  * The first run at or above `target`, sorted, block 0 left out; false at the
@@ -365,6 +377,7 @@ struct bow_result {
 	struct bow_finish finish;	/* zeros when a log was found */
 	u64 bytes;		/* put back, block 0 not counted */
 	u64 copies;
+	u64 passes;		/* over the log; 1 unless memory is short */
 	u64 log_blocks;
 	u64 entries;
 };

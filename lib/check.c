@@ -23,7 +23,7 @@ static int check_rollback(struct bow_dev *dev, struct bow_log *log,
 	int r = bow_log_verify(dev, log, m, e);
 
 	if (!r)
-		r = bow_plan_make(log, plan, e);
+		r = bow_plan_all(dev, log, m, plan, e);
 	return r ? r : check_final(dev, log, plan->block0, e);
 }
 

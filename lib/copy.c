@@ -8,6 +8,7 @@
  */
 #include "log.h"
 #include "copy.h"
+#include "passes.h"
 
 /* At most so much; tests make it small. */
 #ifndef WINDOW_BYTES
@@ -23,7 +24,7 @@ static u32 smaller(u64 a, u32 b)
 }
 
 int bow_copy_init(struct bow_copy *c, struct bow_dev *dev,
-		  const struct bow_log *log, const struct bow_plan *plan,
+		  struct bow_log *log, const struct bow_plan *plan,
 		  const struct bow_monitor *m, struct bow_error *e)
 {
 	u64 pieces = plan->copies + plan->bytes / BOW_IO_BYTES + 1;
@@ -159,7 +160,8 @@ static int write_out(struct bow_copy *c, struct bow_error *e)
 	return r ? bow_fail(e, r, BOW_WHY_IO_WRITE, start, 0) : 0;
 }
 
-int bow_copy_run(struct bow_copy *c, struct bow_error *e)
+/* All that the map holds. */
+static int copy_runs(struct bow_copy *c, struct bow_error *e)
 {
 	int r = 0;
 
@@ -171,4 +173,17 @@ int bow_copy_run(struct bow_copy *c, struct bow_error *e)
 			r = write_out(c, e);
 	}
 	return r;
+}
+
+int bow_copy_run(struct bow_copy *c, struct bow_error *e)
+{
+	int r;
+
+	do {
+		r = copy_runs(c, e);
+		if (!r)
+			r = bow_window_next(c->sweep.dev, c->log,
+					    c->sweep.monitor, e);
+	} while (!r);
+	return r < 0 ? r : 0;
 }

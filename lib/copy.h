@@ -16,7 +16,7 @@ struct bow_target {
 
 /* A window of the plan: read by place, written by target. */
 struct bow_copy {
-	const struct bow_log *log;
+	struct bow_log *log;
 	struct bow_sweep sweep;
 	struct bow_target *target;
 	u32 targets;
@@ -33,7 +33,7 @@ struct bow_copy {
  * bow_copy_free() follows whatever this returns.
  */
 int bow_copy_init(struct bow_copy *c, struct bow_dev *dev,
-		  const struct bow_log *log, const struct bow_plan *plan,
+		  struct bow_log *log, const struct bow_plan *plan,
 		  const struct bow_monitor *m, struct bow_error *e);
 void bow_copy_free(struct bow_copy *c);
 

@@ -3,6 +3,7 @@
  * log.c - opening a log, and walking its chain from the newest entry back
  */
 #include "log.h"
+#include "passes.h"
 
 /* How many log blocks ahead the next places are guessed. */
 #define AHEAD_BLOCKS 16u
@@ -116,6 +117,7 @@ void bow_log_free(struct bow_log *log)
 	bow_free(log->block);
 	bow_free(log->scratch);
 	bow_where_free(log->where);
+	bow_passes_free(log->passes);
 	memset(log, 0, sizeof(*log));
 }
 
@@ -230,6 +232,20 @@ static int no_memory_for_map(const struct walk *w)
 			(entries * BOW_WHERE_RUN_BYTES >> 20) + 1);
 }
 
+static int undo(struct walk *w, const struct bow_entry *entry, u32 index)
+{
+	int r;
+
+	if (w->log->passes)
+		r = bow_passes_undo(w->log, entry, index);
+	else
+		r = bow_where_undo(w->log->where, entry->source, entry->dest,
+				   entry->size >> BOW_SECTOR_SHIFT);
+	if (r == -EUCLEAN)
+		return bow_bad(w->e, BOW_WHY_CHAIN_PLACE, entry->dest, 0);
+	return r ? no_memory_for_map(w) : 0;
+}
+
 static int walk_entry(struct walk *w, u32 index)
 {
 	struct bow_entry entry;
@@ -247,10 +263,8 @@ static int walk_entry(struct walk *w, u32 index)
 	if (w->visit)
 		r = w->visit(w->ctx, w->log, w->h.sequence, index, &entry, kind,
 			     w->e);
-	if (!r && undone(w, kind) &&
-	    bow_where_undo(w->log->where, entry.source, entry.dest,
-			   entry.size >> BOW_SECTOR_SHIFT))
-		r = no_memory_for_map(w);
+	if (!r && undone(w, kind))
+		r = undo(w, &entry, index);
 	if (index == 0)
 		w->last_dest0 = entry.dest;
 	if (!r)
@@ -362,6 +376,8 @@ static int walk_chain(struct walk *w)
 static void reset_counters(struct bow_log *log)
 {
 	bow_where_clear(log->where);
+	if (log->passes)
+		bow_passes_start(log->passes, log->sectors);
 	log->scanned = false;
 	log->log_blocks = 0;
 	log->entries = 0;
@@ -394,7 +410,8 @@ int bow_log_walk(struct bow_dev *dev, struct bow_log *log, bow_visit visit,
 	int r;
 
 	/* A copy: block 0 is needed again, by the next walk. */
-	w.block = bow_alloc(BOW_BLOCK_SIZE_MAX);
+	w.block = log->passes ? log->passes->block :
+				bow_alloc(BOW_BLOCK_SIZE_MAX);
 	if (!w.block)
 		return bow_no_memory(e);
 	memcpy(w.block, log->block, log->bs);
@@ -406,15 +423,22 @@ int bow_log_walk(struct bow_dev *dev, struct bow_log *log, bow_visit visit,
 	if (!r && w.h.version == 0)
 		log->live = live_of_v0(&w);
 	log->scanned = !r;
-	bow_free(w.block);
+	if (!log->passes)
+		bow_free(w.block);
 	return r;
 }
 
 int bow_log_scan(struct bow_dev *dev, struct bow_log *log,
 		 const struct bow_monitor *m, struct bow_error *e)
 {
-	int r = bow_log_walk(dev, log, NULL, NULL, m, e);
+	int r = log->passes ? -ENOMEM :
+			      bow_log_walk(dev, log, NULL, NULL, m, e);
 
+	if (r == -ENOMEM && log->frugal) {
+		r = bow_passes_begin(dev, log, m, e);
+		if (!r)
+			r = bow_log_walk(dev, log, NULL, NULL, m, e);
+	}
 	/* Again, now that the moves of the live copy can be told. */
 	if (!r && log->newest.version == 0)
 		r = bow_log_walk(dev, log, NULL, NULL, m, e);

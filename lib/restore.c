@@ -9,6 +9,7 @@
  */
 #include "copy.h"
 #include "log.h"
+#include "passes.h"
 
 struct restore {
 	struct bow_dev *dev;
@@ -78,12 +79,29 @@ static int mark_restoring(struct restore *s)
 	return r ? r : bow_sync(s->dev, s->e);
 }
 
-static int copy_back(struct restore *s, const struct bow_plan *plan)
+static int prepare_copy(struct restore *s, struct bow_copy *copy,
+			struct bow_plan *plan)
+{
+	int r = bow_copy_init(copy, s->dev, &s->log, plan, s->monitor, s->e);
+
+	if (!bow_passes_instead(&s->log, r, s->e))
+		return r;
+	bow_copy_free(copy);
+	r = bow_log_scan(s->dev, &s->log, NULL, s->e);
+	if (!r)
+		r = bow_plan_all(s->dev, &s->log, s->monitor, plan, s->e);
+	s->result->passes = plan->passes;
+	return r ? r : bow_copy_init(copy, s->dev, &s->log, plan, s->monitor,
+				     s->e);
+}
+
+static int copy_back(struct restore *s, struct bow_plan *plan)
 {
 	struct bow_copy copy;
-	int r = bow_copy_init(&copy, s->dev, &s->log, plan, s->monitor,
-			      s->e);
+	int r = prepare_copy(s, &copy, plan);
 
+	if (!r)
+		r = bow_window_first(s->dev, &s->log, s->monitor, s->e);
 	if (!r)
 		r = mark_restoring(s);
 	if (!r)
@@ -103,6 +121,7 @@ static int roll_back(struct restore *s)
 		return r;
 	s->result->bytes = plan.bytes;
 	s->result->copies = plan.copies;
+	s->result->passes = plan.passes;
 	s->result->log_blocks = s->log.log_blocks;
 	s->result->entries = s->log.entries;
 	if (!s->dry_run)
@@ -160,6 +179,7 @@ int bow_restore(struct bow_dev *dev, enum bow_action action, bool dry_run,
 
 	memset(result, 0, sizeof(*result));
 	r = bow_log_open(dev, &s.log, e);
+	s.log.frugal = true;
 	if (!r)
 		r = act(&s, action);
 	bow_log_free(&s.log);

@@ -17,6 +17,8 @@ static void say_facts(const struct bow_log *log)
 	       (unsigned long long)log->log_blocks,
 	       (unsigned long long)log->entries,
 	       text_size(size, log->backup_bytes));
+	if (log->passes)
+		puts("memory is short: a rollback will be slower");
 }
 
 static void say_json(const struct bow_log *log, const struct options *o,
@@ -53,6 +55,7 @@ static int check_log(struct bow_dev *dev, struct bow_log *log,
 		return r;
 	if (log->state == BOW_STATE_FINISHING)
 		return bow_finish_check(dev, log, e);
+	log->frugal = true;
 	return bow_log_scan(dev, log, &m, e);
 }
 

@@ -48,6 +48,7 @@ static void say_json(const struct outcome *out)
 	json_u64(&j, "entries", res->entries);
 	json_u64(&j, "bytes", res->bytes);
 	json_u64(&j, "runs", res->copies);
+	json_u64(&j, "passes", res->passes);
 	json_u64(&j, "milliseconds", out->ms);
 	json_u64(&j, "time", out->end);
 	if (out->e.why != BOW_WHY_NONE)

@@ -24,6 +24,15 @@ static void report(void *ctx, enum bow_phase phase, u64 done, u64 total)
 	progress_report(&run->progress, phase, done, total);
 }
 
+static void memory_short(void *ctx, u64 passes)
+{
+	const struct run *run = ctx;
+
+	if (!run->out.o->quiet)
+		message_memory_short(PROGRAM, run->out.o->device, passes,
+				     run->progress.bar);
+}
+
 static void restore(struct run *run, struct bow_dev *dev)
 {
 	struct outcome *out = &run->out;
@@ -32,6 +41,7 @@ static void restore(struct run *run, struct bow_dev *dev)
 		.ctx = run,
 		.progress = report,
 		.stop = signals_stop,
+		.memory_short = memory_short,
 	};
 	enum bow_action action = o->mode == MODE_COMMIT ? BOW_ACTION_COMMIT :
 							  BOW_ACTION_ROLLBACK;

@@ -41,7 +41,8 @@ programs_of()
 
 	case $1 in
 	lint)	echo 'host lint tests/lint.sh' ;;
-	unit)	unit_programs build unit ;;
+	unit)	unit_programs build unit
+		echo 'host passes build/tests/passes' ;;
 	san)	unit_programs build/san san-unit
 		sanitized restore restore-damage restore-faults verify verify-view ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;

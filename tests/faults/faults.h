@@ -126,7 +126,8 @@ struct sample {
 
 /* Log number n; every format, block size and state comes by and by. */
 void sample_make(struct sample *s, u32 n);
-/* The same with few entries. */
+/* The same with many entries, and with few. */
+void sample_make_large(struct sample *s, u32 n);
 void sample_make_small(struct sample *s, u32 n);
 void sample_free(struct sample *s);
 bool sample_result(const struct sample *s, const u8 *image);

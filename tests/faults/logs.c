@@ -162,6 +162,11 @@ void sample_make(struct sample *s, u32 n)
 		draw(s, n, 0);
 }
 
+void sample_make_large(struct sample *s, u32 n)
+{
+	draw(s, n, 90 + n % 30);
+}
+
 void sample_make_small(struct sample *s, u32 n)
 {
 	draw(s, n, 12 + n % 5);

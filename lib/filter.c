@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * filter.c - a set of sectors in bounded memory
+ */
+#include "filter.h"
+
+#define BYTES_MIN 1024u
+
+static u64 words(const struct bow_filter *f, u64 sectors)
+{
+	return (sectors >> f->shift) / 64 + 1;
+}
+
+int bow_filter_init(struct bow_filter *f, u64 sectors, u32 block_sectors,
+		    size_t bytes)
+{
+	f->shift = 0;
+	while (block_sectors >> (f->shift + 1))
+		f->shift++;
+	while (words(f, sectors) * sizeof(u64) > BYTES_MIN &&
+	       words(f, sectors) * sizeof(u64) > bytes)
+		f->shift++;
+	for (;;) {
+		size_t n = (size_t)words(f, sectors) * sizeof(u64);
+
+		f->word = bow_alloc(n);
+		if (f->word)
+			return 0;
+		if (n <= BYTES_MIN)
+			return -ENOMEM;
+		f->shift++;
+	}
+}
+
+void bow_filter_free(struct bow_filter *f)
+{
+	bow_free(f->word);
+	f->word = NULL;
+}
+
+/* The part of bits [*at, end) that lies in one word; *at moves past it. */
+static u64 *next_word(const struct bow_filter *f, u64 *at, u64 end, u64 *mask)
+{
+	u64 *word = &f->word[*at / 64];
+	u32 bit = (u32)(*at % 64);
+	u64 n = end - *at < 64 - bit ? end - *at : 64 - bit;
+
+	*mask = (n < 64 ? (1ull << n) - 1 : ~0ull) << bit;
+	*at += n;
+	return word;
+}
+
+static u64 bits_end(const struct bow_filter *f, u64 start, u64 n)
+{
+	return ((start + n - 1) >> f->shift) + 1;
+}
+
+void bow_filter_add(struct bow_filter *f, u64 start, u64 n)
+{
+	u64 at = start >> f->shift, end = bits_end(f, start, n), mask;
+
+	while (at < end) {
+		u64 *word = next_word(f, &at, end, &mask);
+
+		*word |= mask;
+	}
+}
+
+bool bow_filter_any(const struct bow_filter *f, u64 start, u64 n)
+{
+	u64 at = start >> f->shift, end = bits_end(f, start, n), mask;
+
+	while (at < end) {
+		u64 *word = next_word(f, &at, end, &mask);
+
+		if (*word & mask)
+			return true;
+	}
+	return false;
+}
+
+bool bow_filter_all(const struct bow_filter *f, u64 start, u64 n)
+{
+	u64 at = start >> f->shift, end = bits_end(f, start, n), mask;
+
+	while (at < end) {
+		u64 *word = next_word(f, &at, end, &mask);
+
+		if (~*word & mask)
+			return false;
+	}
+	return true;
+}
