@@ -56,6 +56,21 @@ static bool stop(void *ctx)
 	return !stop_left || !--stop_left;
 }
 
+static void begin(const u8 *image, u32 n)
+{
+	disk_load(&disk, image, sample.bytes);
+	disk_again(&disk, n + 1);
+}
+
+/* False: to be refused anyway. */
+static bool make(u32 n)
+{
+	sample_make_large(&sample, n);
+	if (sample.refused)
+		sample_free(&sample);
+	return !sample.refused;
+}
+
 static void restore(u32 chunks, u32 until, struct outcome *o)
 {
 	struct bow_monitor m = { .stop = stop };
@@ -85,11 +100,12 @@ static void right_or_nothing(void)
 	u32 n, chunks;
 
 	for (n = 0; n < logs; n++) {
-		sample_make_large(&sample, n);
+		if (!make(n))
+			continue;
 		for (chunks = CHUNKS_MIN; chunks < CHUNKS_MAX; chunks++) {
 			struct outcome o;
 
-			disk_init(&disk, sample.image, sample.bytes, n + 1);
+			begin(sample.image, n);
 			restore(chunks, UINT32_MAX, &o);
 			count(&o);
 			none_written += o.r == -ENOMEM;
@@ -117,11 +133,12 @@ static void interrupted(void)
 	u32 n, until, resumed = 0;
 
 	for (n = 0; n < logs; n++) {
-		sample_make_large(&sample, n);
+		if (!make(n))
+			continue;
 		for (until = 1; until < 120; until += 7 + n % 5) {
 			struct outcome o;
 
-			disk_init(&disk, sample.image, sample.bytes, n + 1);
+			begin(sample.image, n);
 			restore(10 + n % 8, until, &o);
 			if (o.r != -EINTR)
 				continue;
@@ -147,7 +164,8 @@ static void damage(void)
 	u32 n;
 
 	for (n = 0; n < logs; n++) {
-		sample_make_large(&sample, n);
+		if (!make(n))
+			continue;
 		for (i = 0; i < 60; i++) {
 			u64 at = rnd_to(&rng, sample.bytes);
 
@@ -156,9 +174,9 @@ static void damage(void)
 				at %= sample.bs;
 			memcpy(spoilt, sample.image, sample.bytes);
 			spoilt[at] ^= (u8)(1 + rnd_to(&rng, 255));
-			disk_init(&disk, spoilt, sample.bytes, n + 1);
+			begin(spoilt, n);
 			restore(UINT32_MAX, UINT32_MAX, &full);
-			disk_init(&disk, spoilt, sample.bytes, n + 1);
+			begin(spoilt, n);
 			restore(12, UINT32_MAX, &less);
 			if (less.r == -ENOMEM) {
 				CHECK(!disk.writes);
