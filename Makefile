@@ -101,8 +101,12 @@ help:
 	@echo 'uninstall  remove what install put there'
 	@echo 'clean      remove what was built'
 
+# Windows so small that small logs need many.
+SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
+	-DGATHERED=5u -DCHUNK_RUNS=4u
+
 # Rebuild everything when the flags change.
-FLAGS_NOW := $(CC)|$(KLCC)|$(BASE_CFLAGS)|$(KLIBC_CFLAGS)|$(CFLAGS)|$(LDFLAGS)
+FLAGS_NOW := $(CC)|$(KLCC)|$(BASE_CFLAGS)|$(KLIBC_CFLAGS)|$(CFLAGS)|$(LDFLAGS)|$(SMALL)
 $(B)/.build-config: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
@@ -164,9 +168,6 @@ $(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(fil
 FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 	$(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))
 FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64
-# Windows so small that small logs need many.
-SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
-	-DGATHERED=5u -DCHUNK_RUNS=4u
 small = $(patsubst %.c,$(B)/small/%.o,$(1))
 
 $(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config
