@@ -29,7 +29,7 @@
 #include "bow_map.h"
 
 /* Limits of a batch: blocks copied, and copies (each becomes an entry). */
-#define BOW_BATCH_BLOCKS	256u
+#define BOW_BATCH_BLOCKS	1024u
 #define BOW_BATCH_COPIES	256u
 /* Regions claimed by a batch; each becomes an entry too. */
 #define BOW_BATCH_CLAIMS	64u

@@ -5,7 +5,7 @@
 #include "bow_map.h"
 
 #define BITS 64u
-/* A window is as large as the largest copy needs. */
+/* A window is as large as most disks take in one request. */
 #define BOW_WINDOW_BLOCKS 256u
 
 /* The part of a range that lies in one word of one leaf. */
@@ -295,11 +295,10 @@ enum bow_block_state bow_map_state(const struct bow_map *map, u64 block)
 
 u64 bow_map_run(const struct bow_map *map, u64 first, u64 count, bool *copy)
 {
+	struct bow_span at = span_at(map, first, 1);
 	u64 done = 0;
 
-	*copy = bow_map_state(map, first) == BOW_USED ||
-		bow_map_state(map, first) == BOW_HELD ||
-		bow_map_state(map, first) == BOW_RETURNING;
+	*copy = get(at.leaf->copy, at.word) & at.mask;
 	while (done < count) {
 		struct bow_span s = span_at(map, first + done, count - done);
 		u64 bits = get(s.leaf->copy, s.word);

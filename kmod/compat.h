@@ -21,6 +21,10 @@
 typedef unsigned int blk_opf_t;
 #endif
 
+#ifndef BIO_MAX_VECS	/* before 5.12 */
+#define BIO_MAX_VECS BIO_MAX_PAGES
+#endif
+
 /* A bio to @bdev from the set @bs; never NULL with a @gfp that may sleep. */
 static inline struct bio *bow_bio_alloc(struct block_device *bdev,
 					unsigned short pages, blk_opf_t opf,

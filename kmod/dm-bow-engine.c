@@ -26,14 +26,19 @@ static void send_write(struct bow *bow, struct bio *bio)
 	spin_lock(&bow->lock);
 	bow_track_writer(bow, bow_bio(bio));
 	spin_unlock(&bow->lock);
+	bow_bio(bio)->track |= BOW_TRACK_RELEASED;
+	atomic_inc(&bow->released);
 	submit_bio_noacct(bio);
 }
 
 static void end_writes(struct bow *bow, struct bio_list *writes,
 		       blk_status_t status)
 {
+	struct blk_plug plug;
 	struct bio *bio;
 
+	bow->last_writes = status ? 0 : bio_list_size(writes);
+	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(writes))) {
 		if (status) {
 			count_error(bow, false);
@@ -42,6 +47,7 @@ static void end_writes(struct bow *bow, struct bio_list *writes,
 			send_write(bow, bio);
 		}
 	}
+	blk_finish_plug(&plug);
 }
 
 static void lose_batch(struct bow *bow, struct bow_batch *batch)
@@ -227,6 +233,8 @@ static bool handle_bios(struct bow *bow)
 
 	if (bow->state == BOW_RESUME)
 		return false;
+	if (bow->state == BOW_CHECKPOINT)
+		bow_gather(bow);
 	bio_list_init(&writes);
 	bow_batch_begin(&bow->batch);
 	while ((bio = next_bio(bow))) {
@@ -286,7 +294,7 @@ int bow_engine_init(struct bow *bow)
 	bio_list_init(&bow->returning_next);
 	INIT_LIST_HEAD(&bow->requests);
 	INIT_WORK(&bow->work, work_fn);
-	init_waitqueue_head(&bow->block0_wait);
+	init_waitqueue_head(&bow->sent_wait);
 	init_completion(&bow->drained);
 
 	r = bioset_init(&bow->bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
@@ -297,7 +305,7 @@ int bow_engine_init(struct bow *bow)
 	if (r)
 		goto out_bios;
 	/* Swap and the root may sit on this device: WQ_MEM_RECLAIM. */
-	bow->wq = alloc_workqueue("dm-bow", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
+	bow->wq = alloc_workqueue("dm-bow", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
 	if (!bow->wq) {
 		r = -ENOMEM;
 		goto out_ref;

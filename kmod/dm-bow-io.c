@@ -104,25 +104,43 @@ int bow_run_writes(struct bow *bow, const struct bow_write *w,
 	return 0;
 }
 
-/* Read or write the part of the buffer that belongs to a copy. */
-static void submit_copy(struct bow *bow, struct bow_flight *flight,
-			blk_opf_t opf, u64 sector, const struct bow_copy *c)
+/* Add so many bytes of the buffer to a bio; *at, where they begin, moves on. */
+static void add_buffer(struct bow *bow, struct bio *bio, size_t *at,
+		       size_t bytes)
 {
-	size_t offset = (size_t)c->offset * bow->bs;
-	size_t bytes = (size_t)c->blocks * bow->bs;
-	unsigned int pages = DIV_ROUND_UP(offset_in_page(offset) + bytes,
-					  PAGE_SIZE);
-	struct bio *bio = new_bio(bow, flight, opf, sector, pages);
-
 	while (bytes) {
-		u32 n = min_t(size_t, bytes, PAGE_SIZE - offset_in_page(offset));
+		u32 n = min_t(size_t, bytes, PAGE_SIZE - offset_in_page(*at));
 
-		__bio_add_page(bio, bow->buffer[offset >> PAGE_SHIFT], n,
-			       offset_in_page(offset));
-		offset += n;
+		__bio_add_page(bio, bow->buffer[*at >> PAGE_SHIFT], n,
+			       offset_in_page(*at));
+		*at += n;
 		bytes -= n;
 	}
-	submit_bio_noacct(bio);
+}
+
+/*
+ * Read or write blocks of the buffer, from block @offset of it on, in requests
+ * that are as large as a bio can be.
+ */
+static void submit_blocks(struct bow *bow, struct bow_flight *flight,
+			  blk_opf_t opf, u64 block, u32 offset, u32 blocks)
+{
+	size_t at = (size_t)offset * bow->bs;
+
+	while (blocks) {
+		u32 room = (BIO_MAX_VECS << PAGE_SHIFT) - offset_in_page(at);
+		u32 n = min(blocks, room / bow->bs);
+		size_t bytes = (size_t)n * bow->bs;
+		struct bio *bio = new_bio(bow, flight, opf,
+					  bow_sector(bow, block),
+					  DIV_ROUND_UP(offset_in_page(at) + bytes,
+						       PAGE_SIZE));
+
+		add_buffer(bow, bio, &at, bytes);
+		submit_bio_noacct(bio);
+		block += n;
+		blocks -= n;
+	}
 }
 
 static void checksum_copy(struct bow *bow, struct bow_copy *c)
@@ -146,29 +164,44 @@ static void checksum_copy(struct bow *bow, struct bow_copy *c)
 int bow_read_copies(struct bow *bow, struct bow_batch *batch)
 {
 	struct bow_flight flight;
+	struct blk_plug plug;
 	unsigned int i;
-	int r;
 
 	flight_start(&flight);
+	blk_start_plug(&plug);
 	for (i = 0; i < batch->copies; i++)
-		submit_copy(bow, &flight, REQ_OP_READ | REQ_SYNC,
-			    bow_sector(bow, batch->copy[i].src),
-			    &batch->copy[i]);
-	r = flight_wait(&flight);
-	for (i = 0; i < batch->copies && !r; i++)
-		checksum_copy(bow, &batch->copy[i]);
-	return r;
+		submit_blocks(bow, &flight, REQ_OP_READ | REQ_SYNC,
+			      batch->copy[i].src, batch->copy[i].offset,
+			      batch->copy[i].blocks);
+	blk_finish_plug(&plug);
+	return flight_wait(&flight);
 }
 
+/*
+ * Places are taken in a row where they can be: copies of what was scattered
+ * are one write.
+ */
 int bow_write_copies(struct bow *bow, struct bow_batch *batch)
 {
+	struct bow_copy *c = batch->copy, *end = c + batch->copies;
 	struct bow_flight flight;
-	unsigned int i;
+	struct blk_plug plug;
 
 	flight_start(&flight);
-	for (i = 0; i < batch->copies; i++)
-		submit_copy(bow, &flight, REQ_OP_WRITE | REQ_SYNC,
-			    bow_sector(bow, batch->copy[i].dst),
-			    &batch->copy[i]);
+	blk_start_plug(&plug);
+	while (c < end) {
+		u64 dst = c->dst;
+		u32 offset = c->offset, blocks = 0;
+
+		for (; c < end && c->dst == dst + blocks &&
+		       c->offset == offset + blocks; c++)
+			blocks += c->blocks;
+		submit_blocks(bow, &flight, REQ_OP_WRITE | REQ_SYNC, dst,
+			      offset, blocks);
+	}
+	blk_finish_plug(&plug);
+	/* The disk is busy meanwhile. */
+	for (c = batch->copy; c < end; c++)
+		checksum_copy(bow, c);
 	return flight_wait(&flight);
 }

@@ -5,7 +5,16 @@
  * Decided when it is mapped, under the spinlock and without sleeping: straight
  * to the device, or into the queue of the worker.
  */
+#include <linux/delay.h>
+
 #include "dm-bow.h"
+
+/*
+ * How long a batch waits for the writes of the one before, and then for each
+ * write that follows them.
+ */
+#define BOW_GATHER_MS	4
+#define BOW_GATHER_US	50
 
 /* ---- bookkeeping of bios in flight ---- */
 
@@ -16,7 +25,9 @@ void bow_untrack(struct bow *bow, struct bow_bio *bb)
 	bb->track = BOW_TRACK_NONE;
 	if (track & BOW_TRACK_BLOCK0 &&
 	    atomic_dec_and_test(&bow->block0_inflight))
-		wake_up(&bow->block0_wait);
+		wake_up(&bow->sent_wait);
+	if (track & BOW_TRACK_RELEASED && atomic_dec_and_test(&bow->released))
+		wake_up(&bow->sent_wait);
 	/*
 	 * Only a generation that discards wait for is worth a wake-up; the
 	 * barrier of atomic_dec_and_test() pairs with the one in
@@ -75,7 +86,42 @@ void bow_give_up(struct bow *bow)
 
 void bow_wait_block0(struct bow *bow)
 {
-	wait_event(bow->block0_wait, !atomic_read(&bow->block0_inflight));
+	wait_event(bow->sent_wait, !atomic_read(&bow->block0_inflight));
+}
+
+static unsigned int count_pending(struct bow *bow)
+{
+	unsigned int n;
+
+	spin_lock(&bow->lock);
+	n = bio_list_size(&bow->pending);
+	spin_unlock(&bow->lock);
+	return n;
+}
+
+/*
+ * A batch costs two flushes however large it is.  Whoever keeps so many writes
+ * in flight sends the next ones when those of the last batch are done: wait for
+ * that, and then as long as they keep coming.
+ */
+void bow_gather(struct bow *bow)
+{
+	unsigned int pending = count_pending(bow), expected;
+
+	if (!pending)
+		return;
+	expected = max(pending + atomic_read(&bow->released),
+		       bow->last_writes);
+	if (pending >= expected)
+		return;
+	wait_event_timeout(bow->sent_wait, !atomic_read(&bow->released),
+			   msecs_to_jiffies(BOW_GATHER_MS));
+	do {
+		pending = count_pending(bow);
+		if (pending >= expected)
+			return;
+		usleep_range(BOW_GATHER_US, 2 * BOW_GATHER_US);
+	} while (count_pending(bow) > pending);
 }
 
 /* ---- routing ---- */

@@ -76,9 +76,10 @@ struct bow {
 	struct percpu_ref passing;
 	struct completion drained;
 
-	/* Bios to the live copy of block 0 that the worker has sent. */
-	atomic_t block0_inflight;
-	wait_queue_head_t block0_wait;
+	/* Bios that the worker has sent, and where it waits for them. */
+	atomic_t block0_inflight;	/* to the live copy of block 0 */
+	atomic_t released;		/* writes of batches that are published */
+	wait_queue_head_t sent_wait;
 
 	/*
 	 * Discarded blocks go back to the pool when every write that was mapped
@@ -96,6 +97,7 @@ struct bow {
 	unsigned int buffer_pages;
 	u8 *block0;			/* bs bytes */
 	struct bow_batch batch;
+	unsigned int last_writes;	/* that the last batch released */
 	struct bow_log_writes log_writes;
 
 	/* sysfs */
@@ -110,6 +112,7 @@ enum bow_track {
 	BOW_TRACK_PASSING = 1,		/* holds bow->passing */
 	BOW_TRACK_BLOCK0 = 2,		/* counts in block0_inflight */
 	BOW_TRACK_WRITER = 4,		/* counts in writers[generation] */
+	BOW_TRACK_RELEASED = 8,		/* counts in released */
 };
 
 struct bow_bio {
@@ -193,6 +196,8 @@ void bow_track_writer(struct bow *bow, struct bow_bio *bb);
 void bow_untrack(struct bow *bow, struct bow_bio *bb);
 /* Wait until no bio to the live copy of block 0 is in flight. */
 void bow_wait_block0(struct bow *bow);
+/* Wait for writes that will join the next batch, but not for long. */
+void bow_gather(struct bow *bow);
 void bow_kick(struct bow *bow);
 /* State 3: fail what waits for the checkpoint, and all that comes from now on. */
 void bow_give_up(struct bow *bow);
@@ -230,7 +235,7 @@ int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes);
 /* One after the other up to the first that fails; *done: how many were done. */
 int bow_run_writes(struct bow *bow, const struct bow_write *w,
 		   unsigned int count, unsigned int *done);
-/* All copies of the batch: read and checksum, then write. */
+/* All copies of the batch: read, then write and checksum. */
 int bow_read_copies(struct bow *bow, struct bow_batch *batch);
 int bow_write_copies(struct bow *bow, struct bow_batch *batch);
 

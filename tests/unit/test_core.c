@@ -234,16 +234,17 @@ static void test_neighbours(void)
 {
 	struct snapshot before;
 
-	active(4096, 1000, 600);
+	active(4096, 4000, 2000);
 	CHECK(add(5, 2) == 0 && add(7, 3) == 0);
 	CHECK(batch.copies == 1 && batch.copy[0].blocks == 5);
 	CHECK(batch.blocks == 5);
 	/* Too much: the copy that had grown shrinks again. */
 	before = snapshot();
-	CHECK(add(10, 254) == -E2BIG);
+	CHECK(add(10, BOW_BATCH_BLOCKS - 2) == -E2BIG);
 	CHECK(unchanged(&before));
-	CHECK(add(10, 251) == 0 && batch.blocks == 256);
-	CHECK(add(900, 1) == -E2BIG);
+	CHECK(add(10, BOW_BATCH_BLOCKS - 5) == 0);
+	CHECK(batch.blocks == BOW_BATCH_BLOCKS);
+	CHECK(add(1900, 1) == -E2BIG);
 }
 
 static void test_abort(void)
