@@ -18,6 +18,8 @@ vm_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 vm_build=$vm_src/build/vm
 # Reboot, that is end, when the kernel or the initramfs panics.
 vm_panic="oops=panic panic=-1"
+# On a loaded host the timer can be late when the kernel looks for it.
+vm_timer=no_timer_check
 vm_accel=${BOW_QEMU_ACCEL:-tcg,thread=multi}
 vm_slow=${BOW_VM_SLOW:-1}
 vm_pid=
@@ -131,7 +133,7 @@ vm_start()
 		-chardev "pipe,id=monitor,path=$vm_dir/monitor" \
 		-mon chardev=monitor,mode=readline \
 		-kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 panic_on_warn=1 $vm_panic $arguments" \
+		-append "console=ttyS0 panic_on_warn=1 $vm_panic $vm_timer $arguments" \
 		"$@"
 	printf '%q ' "$@" >>"$vm_dir/qemu.log"
 	echo >>"$vm_dir/qemu.log"
