@@ -82,7 +82,8 @@ klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
-	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier
+	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
+	build/tests/load
 
 all: $(PROGRAMS)
 
@@ -95,6 +96,8 @@ help:
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'mutations  faults put in on purpose: is there a test that fails?'
 	@echo 'reliability-doc the tables of docs/reliability.md, from records of runs'
+	@echo 'bench      what writing over dm-bow costs, beside other targets: in'
+	@echo '           bench-write on a virtio disk, in bench-model on one of null_blk'
 	@echo 'demo       a wrecked Debian in QEMU undoes itself'
 	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
 	@echo 'install    programs, module source (DKMS), initramfs hook, man pages'
@@ -195,11 +198,13 @@ $(B)/tests/copier: $(call hosted,tests/bench/copier.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-# Runs in the minimal guest, which has no libc of its own.
-build/tests/stress: tests/vm/stress.c build/.build-config
+# These run in the minimal guest, which has no libc of its own.
+build/tests/stress: tests/vm/stress.c
+build/tests/load: tests/bench/load.c
+build/tests/stress build/tests/load: build/.build-config
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
-		$(CFLAGS) -pthread -static -o $@ $<
+		$(CFLAGS) -pthread -static -o $@ $(filter %.c,$^)
 
 test-programs: $(TEST_PROGRAMS)
 
@@ -225,6 +230,14 @@ mutations:
 
 reliability-doc:
 	$(Q)tests/reliability.sh
+
+bench: bench-model bench-write
+
+bench-write: all kmod test-programs
+	$(Q)tests/bench-write.sh
+
+bench-model: all kmod test-programs
+	$(Q)tests/bench-write.sh --model
 
 demo:
 	$(Q)tests/vm/demo.sh
@@ -269,7 +282,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long lint mutations reliability-doc bench-restore demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -3,7 +3,8 @@
 #
 # packages.sh - the Debian 12 packages that building and testing need
 #
-# Sourced by tests/check.sh and tests/vm/demo.sh.  A list is for one purpose;
+# Sourced by tests/check.sh, tests/bench-write.sh and tests/vm/demo.sh.  A list
+# is for one purpose;
 # need_packages LIST... installs what is missing of them, or says what to do.
 
 PACKAGES_BUILD='gcc libc6-dev make klibc-utils libklibc-dev linux-libc-dev
@@ -16,6 +17,7 @@ PACKAGES_MACHINES='gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
 	libc6-dev-arm64-cross libc6-dev-s390x-cross qemu-user'
 PACKAGES_VM='attr busybox cpio dmsetup e2fsprogs fdisk initramfs-tools
 	mmdebstrap qemu-system-x86 zstd'
+PACKAGES_BENCH='gnuplot-nox jq'
 
 # package_missing NAME
 #   True if the package is not installed.
