@@ -251,8 +251,8 @@ static void enter_checkpoint(struct bow *bow)
 	spin_lock(&bow->lock);
 	memcpy(bow->id, h->checkpoint_id, sizeof(bow->id));
 	bow->created = le64_to_cpu(h->created);
-	bow->full = false;
 	bow->errors = 0;
+	bow_full_begin(bow);
 	spin_unlock(&bow->lock);
 	set_state(bow, BOW_CHECKPOINT);
 }
@@ -392,9 +392,15 @@ static int do_commit(struct bow *bow, struct bow_request *rq)
 	spin_unlock(&bow->lock);
 	set_state(bow, BOW_COMMITTED);
 	bow_finish_discards(bow);
+	bow_retry_stalled(bow);
 	bow_core_reset(&bow->core);
 	bow_free_buffers(bow);
 	return 0;
+}
+
+int bow_commit_now(struct bow *bow)
+{
+	return do_commit(bow, NULL);
 }
 
 int bow_commit(struct bow *bow)

@@ -120,6 +120,7 @@ void bow_handle_returning(struct bow *bow)
 		    atomic_read(&bow->writers[bow->generation ^ 1]))
 			return;
 		end_returning(bow);
+		bow_retry_stalled(bow);
 	} while (!bio_list_empty(&bow->returning_next));
 }
 

@@ -9,13 +9,10 @@
 
 /* ---- batches ---- */
 
-static void count_error(struct bow *bow, bool full)
+static void count_error(struct bow *bow)
 {
 	spin_lock(&bow->lock);
-	if (full)
-		bow->full = true;
-	else
-		bow->errors++;
+	bow->errors++;
 	spin_unlock(&bow->lock);
 }
 
@@ -41,7 +38,7 @@ static void end_writes(struct bow *bow, struct bio_list *writes,
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(writes))) {
 		if (status) {
-			count_error(bow, false);
+			count_error(bow);
 			bow_end_bio(bio, status);
 		} else {
 			send_write(bow, bio);
@@ -132,11 +129,12 @@ static bool plan_write(struct bow *bow, struct bow_batch *batch,
 		bio_list_add(writes, bio);
 		return true;
 	}
-	count_error(bow, r == -ENOSPC);
-	if (r == -ENOSPC)
-		DMWARN_LIMIT("%s: no free block is left for backups",
-			     bow->dev->name);
-	bow_end_bio(bio, r == -ENOSPC ? BLK_STS_NOSPC : BLK_STS_IOERR);
+	if (r == -ENOSPC) {
+		bow_out_of_space(bow, bio);
+		return true;
+	}
+	count_error(bow);
+	bow_end_bio(bio, BLK_STS_IOERR);
 	return true;
 }
 
@@ -152,7 +150,7 @@ static void publish_one(struct bow *bow, struct bio *bio)
 		bow_batch_begin(&bow->batch);
 		plan_write(bow, &bow->batch, &one, bio);
 		if (bio_list_empty(&one))
-			return;		/* plan_write() has failed it */
+			return;		/* plan_write() has dealt with it */
 		outcome = publish(bow, &bow->batch, true);
 	}
 	end_writes(bow, &one,
@@ -181,7 +179,7 @@ static void finish_batch(struct bow *bow, struct bio_list *writes)
 static void send_block0(struct bow *bow, struct bio *bio)
 {
 	if (bow->failed && op_is_write(bio_op(bio))) {
-		count_error(bow, false);
+		count_error(bow);
 		bow_end_bio(bio, BLK_STS_IOERR);
 		return;
 	}
@@ -251,6 +249,7 @@ static bool handle_bios(struct bow *bow)
 		}
 	}
 	finish_batch(bow, &writes);
+	bow_handle_full(bow);
 	return any;
 }
 
@@ -277,6 +276,7 @@ static void work_fn(struct work_struct *work)
 	while (handle_request(bow) || handle_bios(bow))
 		cond_resched();
 	bow_handle_returning(bow);
+	bow_tell(bow);
 }
 
 static void passing_drained(struct percpu_ref *ref)
@@ -296,6 +296,7 @@ int bow_engine_init(struct bow *bow)
 	INIT_WORK(&bow->work, work_fn);
 	init_waitqueue_head(&bow->sent_wait);
 	init_completion(&bow->drained);
+	bow_full_init(bow);
 
 	r = bioset_init(&bow->bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 	if (r)
@@ -321,6 +322,7 @@ out_bios:
 
 void bow_engine_exit(struct bow *bow)
 {
+	bow_full_exit(bow);
 	destroy_workqueue(bow->wq);
 	percpu_ref_exit(&bow->passing);
 	bioset_exit(&bow->bios);

@@ -90,8 +90,10 @@ int bow_run_writes(struct bow *bow, const struct bow_write *w,
 		blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_META;
 		int r;
 
-		if (w->preflush)
+		if (w->preflush) {
 			opf |= REQ_PREFLUSH;
+			bow->flushes++;
+		}
 		if (w->fua)
 			opf |= REQ_FUA;
 		r = bow_io(bow, opf, w->sector, (void *)w->data, w->bytes);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dm-bow-sysfs.c - /sys/block/dm-N/bow: state and free, as in the RFC of 2018
+ * dm-bow-sysfs.c - /sys/block/dm-N/bow: state and free, as in the RFC of 2018,
+ * and what the status line counts
+ *
+ * free and health can be polled: they wake when free blocks get few and when
+ * the health changes, as dm events do.
  *
  * The directory exists from the first resume to the suspend before removal, so
  * that a new table for the same device finds the name unused.  Removal waits
@@ -49,9 +53,59 @@ static struct bow_attribute free_attr = {
 	.show = free_show,
 };
 
+static ssize_t health_show(struct bow *bow, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", bow_health(bow));
+}
+
+static struct bow_attribute health_attr = {
+	.attr = { .name = "health", .mode = 0444 },
+	.show = health_show,
+};
+
+/* A number of the status line, by its name there. */
+#define BOW_COUNTER(key, value)						\
+static ssize_t key##_show(struct bow *bow, char *buf)			\
+{									\
+	u64 n;								\
+									\
+	spin_lock(&bow->lock);						\
+	n = value;							\
+	spin_unlock(&bow->lock);					\
+	return sysfs_emit(buf, "%llu\n", n);				\
+}									\
+static struct bow_attribute key##_attr = {				\
+	.attr = { .name = #key, .mode = 0444 },				\
+	.show = key##_show,						\
+}
+
+BOW_COUNTER(held_sectors, bow_sector(bow, bow->core.map.held));
+BOW_COUNTER(entries, bow->shown.entries);
+BOW_COUNTER(claims, bow->shown.claims);
+BOW_COUNTER(copies, bow->shown.copies);
+BOW_COUNTER(copied_sectors, bow_sector(bow, bow->shown.copied_blocks));
+BOW_COUNTER(moved_sectors, bow_sector(bow, bow->shown.moved));
+BOW_COUNTER(batches, bow->shown.batches);
+BOW_COUNTER(log_writes, bow->shown.log_writes);
+BOW_COUNTER(flushes, bow->flushes);
+BOW_COUNTER(stalls, bow->stalls);
+BOW_COUNTER(errors, bow->errors);
+
 static struct attribute *bow_attrs[] = {
 	&state_attr.attr,
 	&free_attr.attr,
+	&health_attr.attr,
+	&held_sectors_attr.attr,
+	&entries_attr.attr,
+	&claims_attr.attr,
+	&copies_attr.attr,
+	&copied_sectors_attr.attr,
+	&moved_sectors_attr.attr,
+	&batches_attr.attr,
+	&log_writes_attr.attr,
+	&flushes_attr.attr,
+	&stalls_attr.attr,
+	&errors_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(bow);

@@ -41,10 +41,12 @@ static const char *const state_names[] = {
 	"trim", "checkpoint", "committed", "resume",
 };
 
-static const char *health(const struct bow *bow)
+const char *bow_health(const struct bow *bow)
 {
 	if (bow->failed)
 		return "failed";
+	if (bow->waiting)
+		return "waiting";
 	return bow->full ? "full" : "ok";
 }
 
@@ -52,6 +54,7 @@ static const char *health(const struct bow *bow)
  * INFO: STATE HEALTH BLOCK_SIZE FREE_SECTORS KEY:VALUE...
  *   STATE   trim | checkpoint | committed | resume (I/O waits)
  *   HEALTH  ok | full (a write was refused for lack of space) |
+ *           waiting (writes wait for space) |
  *           failed (the log cannot be written any more)
  */
 static unsigned int emit_info(struct bow *bow, char *result,
@@ -61,17 +64,18 @@ static unsigned int emit_info(struct bow *bow, char *result,
 	const struct bow_counters *n = &bow->shown;
 
 	spin_lock(&bow->lock);
-	DMEMIT("%s %s %u %llu", state_names[bow->state], health(bow), bow->bs,
+	DMEMIT("%s %s %u %llu", state_names[bow->state], bow_health(bow), bow->bs,
 	       bow_sector(bow, bow->core.map.free));
 	if (bow->state == BOW_CHECKPOINT)
 		DMEMIT(" id:%16phN created:%llu log_blocks:%u", bow->id,
 		       bow->created,
 		       le32_to_cpu(bow_core_header(&bow->core)->sequence) + 1);
-	DMEMIT(" held_sectors:%llu entries:%llu claims:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu log_writes:%llu errors:%llu",
+	DMEMIT(" held_sectors:%llu entries:%llu claims:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu log_writes:%llu flushes:%llu stalls:%llu errors:%llu",
 	       bow_sector(bow, bow->core.map.held), n->entries, n->claims,
 	       n->copies,
 	       bow_sector(bow, n->copied_blocks), bow_sector(bow, n->moved),
-	       n->batches, n->log_writes, bow->errors);
+	       n->batches, n->log_writes, bow->flushes, bow->stalls,
+	       bow->errors);
 	spin_unlock(&bow->lock);
 	return sz;
 }
@@ -88,7 +92,7 @@ static void bow_status(struct dm_target *ti, status_type_t type,
 		emit_info(bow, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:
-		DMEMIT("%s 1 block_size:%u", bow->dev->name, bow->bs);
+		bow_emit_table(bow, result, maxlen);
 		break;
 #ifdef BOW_HAS_IMA
 	case STATUSTYPE_IMA:
@@ -101,60 +105,6 @@ static void bow_status(struct dm_target *ti, status_type_t type,
 }
 
 /* ---- constructor, destructor ---- */
-
-/* block_size:N, in bytes */
-static int parse_block_size(struct bow *bow, const char *value)
-{
-	u32 bs;
-
-	if (kstrtou32(value, 10, &bs) || !bow_block_size_ok(bs)) {
-		bow->ti->error = "block_size must be 512, 1024, 2048 or 4096";
-		return -EINVAL;
-	}
-	bow->bs = bs;
-	return 0;
-}
-
-/* on_full:error is the only policy of this version. */
-static int parse_on_full(struct bow *bow, const char *value)
-{
-	if (!strcmp(value, "error"))
-		return 0;
-	bow->ti->error = "on_full must be error";
-	return -EINVAL;
-}
-
-static int parse_options(struct bow *bow, struct dm_arg_set *as)
-{
-	static const struct dm_arg args[] = {
-		{ 0, 3, "Invalid number of options" },
-	};
-	unsigned int argc;
-	int r;
-
-	if (!as->argc)
-		return 0;
-	r = dm_read_arg_group(args, as, &argc, &bow->ti->error);
-	while (!r && argc--) {
-		const char *arg = dm_shift_arg(as);
-
-		if (!strncmp(arg, "block_size:", 11)) {
-			r = parse_block_size(bow, arg + 11);
-		} else if (!strncmp(arg, "on_full:", 8)) {
-			r = parse_on_full(bow, arg + 8);
-		} else if (!strcmp(arg, "resume")) {
-			bow->state = BOW_RESUME;
-		} else {
-			bow->ti->error = "Unknown option";
-			r = -EINVAL;
-		}
-	}
-	if (!r && as->argc) {
-		bow->ti->error = "Trailing arguments";
-		r = -EINVAL;
-	}
-	return r;
-}
 
 static int check_device(struct bow *bow)
 {
@@ -227,7 +177,10 @@ static void bow_set_features(struct dm_target *ti)
  * Construct: <device> [<number of options> <option>...]
  *   device             what holds the filesystem
  *   block_size:<bytes> block size of the log, default 4096
- *   on_full:error      writes that need a backup fail when no block is free
+ *   on_full:POLICY     when no block is free, writes that need a backup
+ *                        error           fail (the default)
+ *                        commit          end the checkpoint
+ *                        wait[:SECONDS]  wait so long (60), then fail
  *   resume             take up the checkpoint that is on the device: I/O waits
  *                      until messages have said what has become of the blocks
  */
@@ -255,7 +208,7 @@ static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "Device lookup failed";
 		goto out_context;
 	}
-	r = parse_options(bow, &as);
+	r = bow_parse_options(bow, &as);
 	if (!r)
 		r = check_device(bow);
 	if (r)

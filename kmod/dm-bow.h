@@ -3,8 +3,10 @@
  * dm-bow.h - what the files of the device-mapper target share
  *
  *   dm-bow-target.c   the calls of device-mapper: table, map, status, message
+ *   dm-bow-table.c    the options of a table line
  *   dm-bow-route.c    where each bio goes when it is mapped
  *   dm-bow-engine.c   writes that need a backup: batches, one worker
+ *   dm-bow-full.c     what becomes of writes when no free block is left
  *   dm-bow-discard.c  what discards say about free space
  *   dm-bow-control.c  state changes and free ranges, run by the same worker
  *   dm-bow-io.c       our own reads and writes of the device below
@@ -40,6 +42,13 @@ enum bow_state {
 	BOW_RESUME = 3,		/* a checkpoint is being taken up; I/O waits */
 };
 
+/* A write needs a backup, and no free block is left. */
+enum bow_on_full {
+	BOW_FULL_ERROR,		/* it fails */
+	BOW_FULL_COMMIT,	/* the checkpoint ends */
+	BOW_FULL_WAIT,		/* it waits for a time, then fails */
+};
+
 struct bow {
 	struct dm_target *ti;
 	struct dm_dev *dev;
@@ -47,6 +56,8 @@ struct bow {
 	u32 block_shift;	/* sectors to blocks */
 	u64 sectors;		/* of the target */
 	bool checked;		/* block 0 was seen to hold no log */
+	enum bow_on_full on_full;
+	unsigned int wait_seconds;	/* of BOW_FULL_WAIT */
 
 	/*
 	 * Guards core.map, state, failed, full, queues, generations and what
@@ -57,6 +68,8 @@ struct bow {
 	bool given_up;		/* state 3 ends without a resume: bios fail */
 	bool failed;		/* a log write failed: no further one, ever */
 	bool full;		/* a write was refused for lack of space */
+	bool waiting;		/* writes wait for space */
+	u64 stalls;		/* how often they began to */
 	u64 errors;		/* writes refused because of an I/O error */
 	struct bow_core core;
 	struct bow_counters shown;
@@ -99,6 +112,17 @@ struct bow {
 	struct bow_batch batch;
 	unsigned int last_writes;	/* that the last batch released */
 	struct bow_log_writes log_writes;
+	u64 flushes;			/* sent since the device was made */
+
+	/* The worker's, when free blocks get few: dm-bow-full.c. */
+	struct bio_list stalled;	/* writes that wait for space */
+	bool commit_due;
+	bool waited;			/* long enough: now they fail */
+	struct delayed_work stall_timer;
+	bool stall_over;		/* set by the timer */
+	u64 low_water;			/* blocks */
+	bool told_low;
+	const char *told_health;
 
 	/* sysfs */
 	bool kobj_added;
@@ -202,6 +226,29 @@ void bow_kick(struct bow *bow);
 /* State 3: fail what waits for the checkpoint, and all that comes from now on. */
 void bow_give_up(struct bow *bow);
 
+/* dm-bow-table.c */
+/* 0 or -EINVAL, ti->error set. */
+int bow_parse_options(struct bow *bow, struct dm_arg_set *as);
+/* The arguments that make this target; returns their length. */
+unsigned int bow_emit_table(struct bow *bow, char *result, unsigned int maxlen);
+
+/* dm-bow-full.c: the worker's, but for the first two */
+void bow_full_init(struct bow *bow);
+void bow_full_exit(struct bow *bow);
+/* A checkpoint begins. */
+void bow_full_begin(struct bow *bow);
+/* Do with the write what on_full says. */
+void bow_out_of_space(struct bow *bow, struct bio *bio);
+/* There is space again, or the checkpoint has ended. */
+void bow_retry_stalled(struct bow *bow);
+/* What on_full has left to do when no batch is under way. */
+void bow_handle_full(struct bow *bow);
+/* Wake those who wait for an event if free blocks or health call for it. */
+void bow_tell(struct bow *bow);
+
+/* dm-bow-target.c: "ok", "full" ...; always the same string for the same */
+const char *bow_health(const struct bow *bow);
+
 /* dm-bow-discard.c */
 /* State 0: a write ends that its blocks are free, a discard begins it. */
 void bow_note_passing(struct bow *bow, struct bio *bio);
@@ -222,6 +269,8 @@ void bow_engine_exit(struct bow *bow);
 /* dm-bow-control.c: these wait for the worker; 0 or -errno. */
 int bow_checkpoint(struct bow *bow);
 int bow_commit(struct bow *bow);
+/* As bow_commit(), by the worker itself. */
+int bow_commit_now(struct bow *bow);
 int bow_restart(struct bow *bow);
 int bow_clear_free(struct bow *bow);
 int bow_add_ranges(struct bow *bow, enum bow_range_kind kind,

@@ -24,7 +24,7 @@ teardown()
 	common_teardown
 }
 
-# guest_raw BLOCK-SIZE
+# guest_raw BLOCK-SIZE [OPTION]
 #   A guest with dm-bow over "low", a linear map of the disk, the free ranges
 #   of $d0.free handed over, in state 1; and the stress program.
 guest_raw()
@@ -43,7 +43,7 @@ guest_raw()
 		dmsetup create low --table \"0 \$n linear /dev/vda 0\"
 		dmsetup mknodes
 		dmsetup create bow-root \
-			--table \"0 \$n bow /dev/mapper/low 1 block_size:$1\"
+			--table \"0 \$n bow /dev/mapper/low $# block_size:$*\"
 		dmsetup mknodes
 		dmsetup message bow-root 0 free $(tr '\n' ' ' <"$d0.free")
 		dmsetup message bow-root 0 checkpoint"
@@ -89,6 +89,93 @@ stress_and_roll_back()
 	vm_cut
 	"$restore" -q "$img"
 	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+# Overwrite 6.25 MiB, more than there is room for, from 33 MiB on.
+overwrite='dd if=/dev/zero of=/dev/mapper/bow-root bs=64k count=100 seek=528 \
+	oflag=direct conv=notrunc'
+
+# little_free: only 4 MiB are free.
+little_free()
+{
+	echo '20000 8192' >"$d0.free"
+}
+
+@test "engine: on_full:commit ends the checkpoint, and the write is done" {
+	little_free
+	guest_raw 4096 on_full:commit
+	vm_run 'dmsetup table bow-root | grep -q " 2 block_size:4096 on_full:commit$"'
+	vm_run "$overwrite"
+	run vm_run 'dmsetup status bow-root'
+	[[ $output == *" bow committed ok "* ]]
+	vm_run 'dmsetup remove bow-root
+		dd if=/dev/mapper/low bs=64k skip=528 count=100 |
+			cmp -n 6553600 - /dev/zero'
+	vm_cut
+	run -2 "$restore" --check "$img"
+}
+
+@test "engine: on_full:wait waits until the administrator commits" {
+	little_free
+	guest_raw 4096 on_full:wait:50
+	vm_run "(sleep 4; dmsetup status bow-root >/tmp/status
+		dmsetup message bow-root 0 commit) & $overwrite"
+	run vm_run 'cat /tmp/status; cat /sys/block/dm-1/bow/stalls'
+	[[ $output == *" bow checkpoint waiting "* ]]
+	[ "${lines[1]}" = 1 ]
+	run vm_run 'dmsetup status bow-root'
+	[[ $output == *" bow committed ok "* ]]
+}
+
+@test "engine: on_full:wait goes on when a discard gives room" {
+	little_free
+	guest_raw 4096 on_full:wait:50
+	# Half of what is free is the filesystem's, then it is not.
+	vm_run 'dd if=/dev/zero of=/dev/mapper/bow-root bs=512 count=4096 \
+			seek=20000 conv=notrunc
+		(sleep 4; blkdiscard -o $((20000 * 512)) -l $((4096 * 512)) \
+			/dev/mapper/bow-root) &
+		dd if=/dev/zero of=/dev/mapper/bow-root bs=64k count=40 \
+			seek=528 oflag=direct conv=notrunc'
+	[ "$(status_of stalls)" = 1 ]
+	run vm_run 'cat /sys/block/dm-1/bow/health'
+	[ "$output" = ok ]
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: on_full:wait fails the write after its time; the log restores" {
+	little_free
+	guest_raw 4096 on_full:wait:2
+	run -1 vm_run "$overwrite"
+	[[ $output == *"No space left on device"* ]]
+	run vm_run 'cat /sys/block/dm-1/bow/health'
+	[ "$output" = full ]
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+}
+
+@test "engine: an event tells when an eighth of the free blocks is left" {
+	little_free
+	guest_raw 4096
+	# 4 MiB free: after 3 MiB none, after 3.75 one.
+	vm_run 'w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=64k count=$2 \
+			seek=$1 oflag=direct conv=notrunc; }
+		events() { dmsetup info -c --noheadings -o events bow-root; }
+		before=$(events)
+		w 528 48 && [ $(events) = $before ] &&
+		w 576 12 && [ $(events) = $((before + 1)) ]'
+}
+
+@test "engine: on_full takes no other value" {
+	guest_raw 4096
+	for value in none wait:0 wait:x wait:90000; do
+		run vm_run "dmsetup create other \
+			--table '0 4096 bow /dev/mapper/low 1 on_full:$value'"
+		[ "$status" != 0 ]
+	done
 }
 
 @test "engine: a commit in the middle of the load keeps every write" {
@@ -150,6 +237,26 @@ stress_and_roll_back()
 		dmsetup message bow-root 0 free 0 8 9 && exit 1
 		dmsetup message bow-root 0 nonsense && exit 1
 		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
+}
+
+@test "engine: suspended and resumed under load it loses nothing" {
+	guest_raw 4096
+	run vm_run '(i=0
+		while [ $i -lt 12 ]; do
+			dmsetup suspend bow-root && dmsetup resume bow-root
+			dmsetup suspend --noflush --nolockfs bow-root &&
+				dmsetup resume bow-root
+			i=$((i + 1))
+			sleep 0.1
+		done
+		echo $i >/tmp/rounds) &
+		/tmp/stress /dev/mapper/bow-root 4 8 6; r=$?; wait; exit $r' 120
+	[ "$status" = 0 ]
+	run vm_run 'cat /tmp/rounds; cat /sys/block/dm-1/bow/state'
+	[ "$output" = $'12\n1' ]
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
 }
 
 @test "engine: a new table over an active checkpoint is refused" {

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm-bow-full.c - the free blocks get few, and run out
+ *
+ * A write that finds no place for its backup fails, or waits until there is
+ * one, or ends the checkpoint, as on_full says.  Nothing else is affected: what
+ * has been logged can be restored in any case.
+ */
+#include <linux/sysfs.h>
+
+#include "dm-bow.h"
+
+/* An event tells when less than so much of what was free is left. */
+#define BOW_LOW_SHIFT 3
+
+static void stall_timeout(struct work_struct *work)
+{
+	struct bow *bow = container_of(to_delayed_work(work), struct bow,
+				       stall_timer);
+
+	WRITE_ONCE(bow->stall_over, true);
+	bow_kick(bow);
+}
+
+void bow_full_init(struct bow *bow)
+{
+	bio_list_init(&bow->stalled);
+	bow->told_health = bow_health(bow);
+	INIT_DELAYED_WORK(&bow->stall_timer, stall_timeout);
+}
+
+void bow_full_exit(struct bow *bow)
+{
+	cancel_delayed_work_sync(&bow->stall_timer);
+}
+
+void bow_full_begin(struct bow *bow)
+{
+	bow->full = false;
+	bow->waited = false;
+	bow->stalls = 0;
+	bow->low_water = bow->core.map.free >> BOW_LOW_SHIFT;
+}
+
+static void set_full(struct bow *bow)
+{
+	spin_lock(&bow->lock);
+	bow->full = true;
+	spin_unlock(&bow->lock);
+}
+
+static void set_waiting(struct bow *bow, bool waiting)
+{
+	spin_lock(&bow->lock);
+	bow->stalls += waiting;
+	bow->waiting = waiting;
+	spin_unlock(&bow->lock);
+}
+
+static void begin_waiting(struct bow *bow)
+{
+	DMWARN("%s: no free block is left for backups: writes wait %u s",
+	       bow->dev->name, bow->wait_seconds);
+	set_waiting(bow, true);
+	queue_delayed_work(bow->wq, &bow->stall_timer,
+			   (unsigned long)bow->wait_seconds * HZ);
+}
+
+void bow_out_of_space(struct bow *bow, struct bio *bio)
+{
+	if (bow->on_full == BOW_FULL_ERROR || bow->waited) {
+		DMWARN_LIMIT("%s: no free block is left for backups",
+			     bow->dev->name);
+		set_full(bow);
+		bow_end_bio(bio, BLK_STS_NOSPC);
+		return;
+	}
+	bio_list_add(&bow->stalled, bio);
+	if (bow->on_full == BOW_FULL_COMMIT)
+		bow->commit_due = true;
+	else if (!bow->waiting)
+		begin_waiting(bow);
+}
+
+void bow_retry_stalled(struct bow *bow)
+{
+	cancel_delayed_work(&bow->stall_timer);
+	bow->waited = false;
+	if (bio_list_empty(&bow->stalled))
+		return;
+	set_waiting(bow, false);
+	spin_lock(&bow->lock);
+	bio_list_merge_head(&bow->pending, &bow->stalled);
+	spin_unlock(&bow->lock);
+	bio_list_init(&bow->stalled);
+	bow_kick(bow);
+}
+
+static void fail_stalled(struct bow *bow, blk_status_t status)
+{
+	struct bio *bio;
+
+	set_waiting(bow, false);
+	while ((bio = bio_list_pop(&bow->stalled)))
+		bow_end_bio(bio, status);
+}
+
+void bow_handle_full(struct bow *bow)
+{
+	if (bow->commit_due) {
+		bow->commit_due = false;
+		DMWARN("%s: no free block is left for backups: the checkpoint ends",
+		       bow->dev->name);
+		if (bow->state == BOW_CHECKPOINT && bow_commit_now(bow))
+			fail_stalled(bow, BLK_STS_IOERR);
+	}
+	if (!READ_ONCE(bow->stall_over))
+		return;
+	WRITE_ONCE(bow->stall_over, false);
+	if (!bio_list_empty(&bow->stalled)) {
+		bow->waited = true;
+		set_full(bow);
+		fail_stalled(bow, BLK_STS_NOSPC);
+	}
+}
+
+/* ---- who wants to know ---- */
+
+void bow_tell(struct bow *bow)
+{
+	bool low = bow->state == BOW_CHECKPOINT &&
+		   bow->core.map.free < bow->low_water;
+	const char *health = bow_health(bow);
+
+	if (low == bow->told_low && health == bow->told_health)
+		return;
+	bow->told_low = low;
+	bow->told_health = health;
+	dm_table_event(bow->ti->table);
+	sysfs_notify(&bow->kobj, NULL, "free");
+	sysfs_notify(&bow->kobj, NULL, "health");
+}
