@@ -92,6 +92,7 @@ help:
 	@echo 'kmod       kmod/dm-bow.ko for KDIR=$(KDIR)'
 	@echo 'check      all tests; installs what it needs on Debian 12 as root'
 	@echo 'check-long the longer campaigns'
+	@echo 'check-debug-kernel dm-bow under load in a kernel with KASAN and lockdep'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'mutations  faults put in on purpose: is there a test that fails?'
@@ -231,6 +232,9 @@ mutations:
 reliability-doc:
 	$(Q)tests/reliability.sh
 
+check-debug-kernel: test-programs kmod all
+	$(Q)tests/debug-kernel.sh
+
 bench: bench-model bench-write
 
 bench-write: all kmod test-programs
@@ -282,7 +286,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long check-debug-kernel lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
