@@ -84,6 +84,7 @@ struct json {
 	FILE *out;
 	unsigned int depth;
 	bool comma;		/* the next member needs one before it */
+	bool line;		/* an outermost object is one line */
 };
 
 /* A name is NULL for the outermost object and inside arrays. */
@@ -93,6 +94,7 @@ void json_close_object(struct json *j);
 void json_close_array(struct json *j);
 void json_string(struct json *j, const char *name, const char *value);
 void json_u64(struct json *j, const char *name, u64 value);
+void json_signed(struct json *j, const char *name, long long value);
 void json_bool(struct json *j, const char *name, bool value);
 void json_error(struct json *j, const char *name, const struct bow_error *e);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * json.c - writing JSON, a member a line
+ * json.c - writing JSON, a member a line, or an object a line
  */
 #include "cli.h"
 
@@ -24,6 +24,8 @@ static void new_line(struct json *j)
 {
 	unsigned int i;
 
+	if (j->line)
+		return;
 	fputc('\n', j->out);
 	for (i = 0; i < j->depth; i++)
 		fputs("  ", j->out);
@@ -91,6 +93,12 @@ void json_u64(struct json *j, const char *name, u64 value)
 {
 	begin(j, name);
 	fprintf(j->out, "%llu", (unsigned long long)value);
+}
+
+void json_signed(struct json *j, const char *name, long long value)
+{
+	begin(j, name);
+	fprintf(j->out, "%lld", value);
 }
 
 void json_bool(struct json *j, const char *name, bool value)

@@ -160,7 +160,7 @@ half_restored() {
 	done
 }
 
-@test "-J: one JSON object, with the same verdict" {
+@test "-J: one JSON object, with the same verdict; --list: one a line" {
 	requires jq
 	make_log
 	run -0 "$verify" -J "$img"
@@ -169,8 +169,14 @@ half_restored() {
 	run --separate-stderr -4 "$verify" -J "$img"
 	jq -e 'type == "object"' <<<"$output"
 	make_log
+	cp "$img" "$dir/undone"
+	entries=$("$mklog" --undo "$dir/undone")
 	run -0 "$verify" -J --list "$img"
-	jq -e 'type == "object"' <<<"$output"
+	# An object a line: the entries, and the result.
+	[ "${#lines[@]}" -eq $((${entries%% *} + 1)) ]
+	[ "$(jq -c 'select(.type == "entry" and .kind and .size > 0)' \
+		<<<"$output" | wc -l)" -eq "${entries%% *}" ]
+	jq -e 'select(.type == "result") | .sound' <<<"${lines[-1]}"
 }
 
 # json_names: the names of all members in JSON
@@ -210,7 +216,7 @@ json_names() {
 	expect_unwritten 16 "$verify" "$img" "$img"
 	expect_unwritten 16 "$verify" --nonsense "$img"
 	expect_unwritten 16 "$verify" --rollback "$img"
-	expect_unwritten 16 "$verify" --files "$img"
+	expect_unwritten 16 "$verify" --files --list "$img"
 	expect_unwritten 16 "$verify" -C x "$img"
 }
 

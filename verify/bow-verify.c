@@ -17,6 +17,8 @@ static const char usage_text[] =
 	"rollback would give; write nothing.\n"
 	"\n"
 	"      --list       print every entry, newest first\n"
+	"      --files      name every file that a rollback would bring back,\n"
+	"                   change or remove\n"
 	"      --fsck       run e2fsck -fn on the old filesystem\n"
 	"      --dm-table   print a device-mapper table of the old state\n"
 	"      --export FILE\n"
@@ -35,6 +37,7 @@ static const char usage_text[] =
 
 enum {
 	OPT_LIST = 256,
+	OPT_FILES,
 	OPT_FSCK,
 	OPT_DM_TABLE,
 	OPT_EXPORT,
@@ -43,6 +46,7 @@ enum {
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, OPT_LIST },
+	{ "files", no_argument, NULL, OPT_FILES },
 	{ "fsck", no_argument, NULL, OPT_FSCK },
 	{ "dm-table", no_argument, NULL, OPT_DM_TABLE },
 	{ "export", required_argument, NULL, OPT_EXPORT },
@@ -66,7 +70,7 @@ static int usage_error(const char *why)
 /* How many of the modes that hand out the old state are asked for. */
 static int modes(const struct options *o)
 {
-	return o->fsck + o->dm_table + !!o->export + !!o->cat;
+	return o->files + o->fsck + o->dm_table + !!o->export + !!o->cat;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -79,6 +83,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		switch (c) {
 		case OPT_LIST:
 			o->list = true;
+			break;
+		case OPT_FILES:
+			o->files = true;
 			break;
 		case OPT_FSCK:
 			o->fsck = true;
@@ -118,7 +125,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	if (argc - optind != 1)
 		return usage_error("one DEVICE is wanted");
 	o->device = argv[optind];
-	if (modes(o) > 1 || (modes(o) && (o->list || o->json)))
+	if (modes(o) > 1 || (modes(o) && (o->list || (o->json && !o->files))))
 		return usage_error("these options do not go together");
 	return -1;
 }
@@ -132,15 +139,18 @@ static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 	int r = 0;
 
 	if (o->json) {
-		json_object(&j, NULL);
-		report_json(&j, o, f);
+		j.line = o->list;
 		if (o->list)
-			r = list_entries(dev, f, &j);
+			r = list_entries(dev, f, true);
+		json_object(&j, NULL);
+		if (o->list)
+			json_string(&j, "type", "result");
+		report_json(&j, o, f);
 		json_close_object(&j);
 	} else {
 		report_text(o, f);
 		if (o->list)
-			r = list_entries(dev, f, NULL);
+			r = list_entries(dev, f, false);
 	}
 	if (r)
 		status = r == -EINTR ? BOW_EXIT_INTERRUPTED : BOW_EXIT_ERROR;

@@ -38,23 +38,25 @@ static int list_json(void *ctx, const struct bow_log *log, u32 sequence,
 		     u32 index, const struct bow_entry *entry,
 		     enum bow_entry_kind kind, struct bow_error *e)
 {
-	struct json *j = ctx;
+	struct json j = { .out = stdout, .line = true };
 
+	(void)ctx;
 	(void)log;
 	(void)e;
-	json_object(j, NULL);
-	json_u64(j, "log_block", sequence);
-	json_u64(j, "entry", index);
-	json_u64(j, "source", entry->source);
-	json_u64(j, "dest", entry->dest);
-	json_u64(j, "size", entry->size);
-	json_u64(j, "checksum", entry->checksum);
-	json_string(j, "kind", kind_name(kind));
-	json_close_object(j);
+	json_object(&j, NULL);
+	json_string(&j, "type", "entry");
+	json_u64(&j, "log_block", sequence);
+	json_u64(&j, "entry", index);
+	json_u64(&j, "source", entry->source);
+	json_u64(&j, "dest", entry->dest);
+	json_u64(&j, "size", entry->size);
+	json_u64(&j, "checksum", entry->checksum);
+	json_string(&j, "kind", kind_name(kind));
+	json_close_object(&j);
 	return 0;
 }
 
-int list_entries(struct bow_dev *dev, struct findings *f, struct json *j)
+int list_entries(struct bow_dev *dev, struct findings *f, bool json)
 {
 	struct bow_monitor m = { .stop = signals_stop };
 	struct bow_error e = { 0 };
@@ -64,14 +66,10 @@ int list_entries(struct bow_dev *dev, struct findings *f, struct json *j)
 	    f->log.state != BOW_STATE_RESTORING)
 		return 0;
 	/* A damaged chain: list what comes before the damage. */
-	if (j) {
-		json_array(j, "list");
-		r = bow_log_walk(dev, &f->log, list_json, j, &m, &e);
-		json_close_array(j);
-	} else {
+	if (!json)
 		puts("log block entry       source         dest       size "
 		     "  checksum kind");
-		r = bow_log_walk(dev, &f->log, list_line, NULL, &m, &e);
-	}
+	r = bow_log_walk(dev, &f->log, json ? list_json : list_line, NULL, &m,
+			 &e);
 	return r == -EUCLEAN ? 0 : r;
 }

@@ -177,6 +177,8 @@ enum bow_exit old_state(struct bow_dev *dev, const struct options *o)
 	if (status == BOW_EXIT_OK) {
 		if (o->export)
 			status = old_export(old, o->export);
+		else if (o->files)
+			status = old_files(old);
 		else if (o->fsck)
 			status = old_fsck(old);
 		else if (o->cat)

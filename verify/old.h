@@ -38,6 +38,10 @@ enum bow_exit old_unreadable(const struct old *old, int err);
 /* A sparse image of the old state in a file that is not there yet. */
 enum bow_exit old_export(struct old *old, const char *path);
 
+/* ---- files.c ---- */
+
+enum bow_exit old_files(struct old *old);
+
 /* ---- fsck.c ---- */
 
 enum bow_exit old_fsck(struct old *old);

@@ -17,6 +17,7 @@ struct options {
 	bool list;
 	bool dm_table;		/* the modes that hand out the old state */
 	bool fsck;
+	bool files;
 	const char *export;
 	const char *cat;
 	int progress_fd;
@@ -51,7 +52,7 @@ void report_text(const struct options *o, const struct findings *f);
 void report_json(struct json *j, const struct options *o,
 		 const struct findings *f);
 
-/* list.c: every entry, newest first; j is NULL for lines. */
-int list_entries(struct bow_dev *dev, struct findings *f, struct json *j);
+/* list.c: every entry, newest first, a line each, with `json` an object. */
+int list_entries(struct bow_dev *dev, struct findings *f, bool json);
 
 #endif /* BOW_VERIFY_H */

@@ -25,6 +25,9 @@ static const char usage[] =
 	"  --header-size N       of a v1.0 log (28)\n"
 	"  --fs IMAGE            contents to begin with\n"
 	"  --free LIST           its free ranges: lines of START LENGTH\n"
+	"  --now IMAGE           what they have become: in place of random writes,\n"
+	"                        those that lead to it are made\n"
+	"  --now-free LIST       its free ranges\n"
 	"  --features A,B...     raw: no superblock; zero0: block 0 is zeros;\n"
 	"                        claims; map: a free map, and claims; nocsum;\n"
 	"                        calm: log copies stay in place;\n"
@@ -103,6 +106,8 @@ static void check_options(struct options *o)
 		die("header size %u", o->header_size);
 	if (o->damage)
 		o->calm = true;
+	if (!!o->now != !!o->now_free || (o->now && !o->base))
+		die("--now needs --now-free and --fs");
 }
 
 static void generate(struct options *o)
@@ -138,6 +143,8 @@ static const struct option long_options[] = {
 	{ "header-size", required_argument, NULL, 'H' },
 	{ "fs", required_argument, NULL, 'i' },
 	{ "free", required_argument, NULL, 'l' },
+	{ "now", required_argument, NULL, 'n' },
+	{ "now-free", required_argument, NULL, 'N' },
 	{ "features", required_argument, NULL, 'F' },
 	{ "state", required_argument, NULL, 'S' },
 	{ "damage", required_argument, NULL, 'D' },
@@ -163,6 +170,8 @@ int main(int argc, char **argv)
 		case 'o': o.ops = (uint32_t)number(optarg); break;
 		case 'H': o.header_size = (uint32_t)number(optarg); break;
 		case 'i': o.base = optarg; break;
+		case 'n': o.now = optarg; break;
+		case 'N': o.now_free = optarg; break;
 		case 'l': o.free_list = optarg; break;
 		case 'F': features(&o, optarg); break;
 		case 'S': o.state = optarg; break;

@@ -56,6 +56,7 @@ struct options {
 	uint32_t header_size;	/* v1.0 only; 0: 28 */
 	const char *base;	/* image to begin with, or NULL */
 	const char *free_list;	/* its free sectors */
+	const char *now, *now_free;	/* what --fs has become, or NULL */
 	const char *state, *damage, *prefix;
 	bool raw;		/* no superblock in the invented contents */
 	bool zero0;		/* block 0 of D0 is all zeros (implies raw) */
@@ -144,6 +145,8 @@ void writer_release(struct model *m);
 
 /* workload.c */
 void workload_run(struct model *m);
+/* In place of random writes: what makes the other image of this one. */
+void workload_become(struct model *m);
 void workload_last_append(struct model *m);
 void workload_last_roll_over(struct model *m);
 

@@ -187,7 +187,7 @@ void state_make(struct model *m)
 			die("%s is a state of v1.1", s->name);
 		log_activate(m);
 		if (!s->bare)
-			workload_run(m);
+			m->o.now ? workload_become(m) : workload_run(m);
 		if (s->work)
 			s->work(m);
 		capture_live(m);

@@ -2,6 +2,7 @@
 /*
  * workload.c - mklog: random writes and discards, aimed at the awkward places
  */
+#include <stdlib.h>
 #include "model.h"
 
 /* Places kept for log copies, moves and the last append. */
@@ -97,6 +98,36 @@ void workload_run(struct model *m)
 	if (m->o.stale)
 		writer_write(m, m->live, 1, rnd(&m->rng) | 1);
 	publish(m);
+}
+
+/*
+ * Every block that the filesystem of the other image uses and this one's does
+ * not was written, also when nothing shows it: a backup must not stay there.
+ */
+void workload_become(struct model *m)
+{
+	size_t bytes;
+	uint8_t *now = image_read(m->o.now, &bytes);
+	uint8_t *is_free = allocate(m->nb);
+	uint32_t b;
+
+	if (bytes != m->o.bytes)
+		die("%s: has %zu bytes", m->o.now, bytes);
+	free_list_read(m->o.now_free, m->spb, is_free, m->nb);
+	for (b = 0; b < m->nb; b++) {
+		bool taken = m->was_free[b] && !is_free[b];
+
+		if (is_free[b] || (!taken && !memcmp(block_at(m, m->orig, b),
+						     block_at(m, now, b),
+						     m->bs)))
+			continue;
+		writer_write(m, b, 1, 1);
+		publish(m);
+		memcpy(block_at(m, m->img, b ? b : m->live),
+		       block_at(m, now, b), m->bs);
+	}
+	free(is_free);
+	free(now);
 }
 
 /* One-block backups in a batch that is published, but not written. */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * files.h - which files a rollback would bring back, change or remove
+ *
+ *   files-scan.c   the inodes that differ between the views, and how
+ *   files-names.c  the names of these inodes in each view
+ *   files.c        what that means for each name, and telling it
+ */
+#ifndef BOW_VERIFY_FILES_H
+#define BOW_VERIFY_FILES_H
+
+#include "old.h"
+
+/* The views, as an index. */
+enum { FILES_OLD, FILES_NOW, FILES_VIEWS };
+
+#define FILES_CONTENT 0x01u
+#define FILES_MODE 0x02u
+#define FILES_OWNER 0x04u
+#define FILES_XATTR 0x08u
+#define FILES_TIME 0x10u
+#define FILES_FLAGS 0x20u	/* as chattr sets them */
+
+/* Of an inode in one view. */
+struct file_facts {
+	bool present;		/* and has a name */
+	u16 mode;
+	u32 owner, group, flags;
+	u64 size;
+	long long mtime;	/* seconds since 1970 */
+	u32 mtime_ns;		/* and nanoseconds */
+};
+
+struct file {
+	ext2_ino_t ino;
+	struct file_facts facts[FILES_VIEWS];
+	bool same;		/* in both views, and the same file */
+	u32 changes;		/* FILES_s; of the same file */
+};
+
+struct file_dir {
+	ext2_ino_t ino;
+	u32 parent;		/* index of a directory before this one */
+	size_t name;		/* offset in the names' text */
+};
+
+struct file_name {
+	u32 file;		/* index */
+	u32 view;
+	u32 parent;		/* index of a directory of that view */
+	ext2_ino_t parent_ino;
+	size_t name;
+};
+
+/* An array that grows; `item` bytes each. */
+struct files_array {
+	void *data;
+	size_t count, room, item;
+};
+
+struct files {
+	struct old *old;
+	struct fs_view now;
+	ext2_filsys fs[FILES_VIEWS];
+	u64 blocks;
+	u8 *changed;		/* a bit a block: its old contents are kept */
+	u8 *owner_unknown;	/* of those, whose owner was not met yet */
+	struct files_array file;	/* struct file, by rising inode */
+	struct files_array dir[FILES_VIEWS];	/* struct file_dir, root first */
+	struct files_array name;	/* struct file_name */
+	struct files_array text;	/* the names themselves */
+	u64 unreadable;		/* inodes and directories */
+	int err;		/* -errno in a callback of libext2fs */
+};
+
+/* A new zeroed item at the end, or NULL. */
+void *files_add(struct files_array *a);
+
+/* The file of that inode among the first `count`, or NULL. */
+const struct file *files_find(const struct files *f, ext2_ino_t ino,
+			      size_t count);
+
+/* 0 or -errno; what cannot be read is counted and left out. */
+int files_scan(struct files *f);
+int files_names(struct files *f);
+
+/* The path of a name in `dir` of a view; the caller frees it.  NULL: memory. */
+char *files_path(const struct files *f, const struct file_name *name);
+
+#endif /* BOW_VERIFY_FILES_H */
