@@ -89,7 +89,7 @@ static void put_header_v1_1(struct model *m, uint32_t prev_count)
 		.block_size = htole32(m->bs),
 		.count = htole32(m->count),
 		.sequence = htole32(m->sequence),
-		.sector0 = htole64(sector(m, m->live)),
+		.sector0 = htole64(sector(m, m->named)),
 		.prev_count = htole32(prev_count),
 		.flags = htole32((m->guard ? BOW_FLAG_GUARD : 0) |
 				 (m->region ? BOW_FLAG_CLAIMS : 0) |
@@ -231,8 +231,12 @@ static uint32_t put_entries(struct model *m, const struct move *e, uint32_t n)
 {
 	uint32_t i;
 
-	for (i = 0; i < n && m->count < m->max; i++)
+	for (i = 0; i < n && m->count < m->max; i++) {
 		put_entry(m, m->count++, &e[i]);
+		/* A log block names the live copy as its entries leave it. */
+		if (e[i].live && m->o.version == V1_1)
+			m->named = e[i].dest;
+	}
 	return i;
 }
 
@@ -282,7 +286,7 @@ void log_append(struct model *m, const struct move *e, uint32_t n)
 			log_finish(m, prev_count);
 			log_write(m);
 			/* v1.0 learns of the move one append too late. */
-			if (e->live)
+			if (e->live && m->o.version != V1_1)
 				m->named = e->dest;
 		}
 		e += step;

@@ -83,7 +83,7 @@ struct model {
 	uint32_t count, sequence;
 	bool guard;
 	uint32_t live;			/* block of the live copy */
-	uint32_t named;			/* v1.0: what the next header names */
+	uint32_t named;			/* live copy, as the next header has it */
 	uint32_t backup0, backup0_csum;
 	uint32_t prev_log, prev_log_csum, reserve;
 	uint32_t region;		/* blocks of a claim's region, or 0 */
