@@ -84,7 +84,7 @@ run_rounds()
 	local i prepare=prepare
 
 	[ "$name" != model ] || prepare=prepare_model
-	vm_run "/bench/write-guest.sh $prepare" 300
+	vm_run "/bench/write-guest.sh $prepare" 900
 	for ((i = 1; i <= rounds; i++)); do
 		vm_run "/bench/write-guest.sh round $i" 900 |
 			tee -a "$out/$name.txt"
