@@ -83,7 +83,7 @@ PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
 	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
-	build/tests/load
+	build/tests/load $(B)/tests/ways build/tests/spent
 
 all: $(PROGRAMS)
 
@@ -195,9 +195,19 @@ $(B)/tests/biglog: $(call hosted,tests/bench/biglog.c $(LIB_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/copier: $(call hosted,tests/bench/copier.c)
+$(B)/tests/copier: $(call hosted,tests/bench/copier.c tests/bench/copies.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/ways: $(call hosted,tests/bench/ways.c tests/bench/ring.c tests/bench/copies.c)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# Static: its own memory is counted with that of what it runs.
+build/tests/spent: tests/bench/spent.c build/.build-config
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
+		$(CFLAGS) -static -o $@ $<
 
 # These run in the minimal guest, which has no libc of its own.
 build/tests/stress: tests/vm/stress.c

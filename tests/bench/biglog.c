@@ -2,12 +2,15 @@
 /*
  * biglog.c - an image with a v1.1 log of any length, and the list of its copies
  *
- *   biglog [--sparse] [--bs N] ENTRIES IMAGE [LIST]
+ *   biglog [--sparse | --holes] [--bs N] [--pieces MAX]
+ *          ENTRIES IMAGE [LIST]
  *
- * Half of the blocks in use at the checkpoint were changed, one entry each, in
- * an order scattered over the device; backups follow one another, as the module
- * writes them.  LIST gets struct copy_line of copies.h.  With --sparse all
- * contents are holes: for logs that are longer than the disk has room.
+ * The blocks in use at the checkpoint are parts of MAX blocks (1).  Half of
+ * them, or more, were changed: each by one entry of 1, 2, 4 ... MAX blocks, in
+ * turn, in an order scattered over the device.  Backups follow one another, as
+ * the module writes them.  LIST gets struct copy_line of copies.h.
+ * With --holes nothing but the log and the backups is written: for checking only.
+ * With --sparse all contents are holes: for logs longer than the disk has room.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -23,9 +26,11 @@ struct image {
 	int fd;
 	FILE *list;
 	bool sparse;
+	bool holes;
 	u32 bs;
 	u32 entries;
-	u32 used;		/* blocks that were in use, a power of two */
+	u32 pieces;		/* blocks of the largest change, a power of two */
+	u32 parts;		/* of `pieces` blocks, in use: a power of two */
 	u32 next;		/* block that is free and not taken */
 	u32 filled;		/* bytes of backups in chunk */
 	u64 filled_at;		/* byte offset of the first of them */
@@ -76,27 +81,31 @@ static void flush_chunk(struct image *im)
 	im->filled = 0;
 }
 
-/* The next free block; backups gather in the chunk until one is not next. */
-static u8 *take(struct image *im, u32 *block)
+/* The next free blocks; backups gather in the chunk until one is not next. */
+static u8 *take(struct image *im, u32 blocks, u32 *block)
 {
-	*block = im->next++;
-	if (im->filled == CHUNK ||
+	u32 bytes = blocks * im->bs;
+
+	*block = im->next;
+	im->next += blocks;
+	if (im->filled + bytes > CHUNK ||
 	    im->filled_at + im->filled != (u64)*block * im->bs)
 		flush_chunk(im);
 	if (!im->filled)
 		im->filled_at = (u64)*block * im->bs;
-	im->filled += im->bs;
-	return im->chunk + im->filled - im->bs;
+	im->filled += bytes;
+	return im->chunk + im->filled - bytes;
 }
 
-static void add_entry(struct image *im, u32 source, u32 dest, u32 csum)
+static void add_entry(struct image *im, u32 source, u32 dest, u32 blocks,
+		      u32 csum)
 {
 	struct bow_header_disk *h = header(im);
 	u32 count = le32_to_cpu(h->count);
 	struct bow_entry_disk e = {
 		.source = sector(im, source),
 		.dest = sector(im, dest),
-		.size = cpu_to_le32(im->bs),
+		.size = cpu_to_le32(blocks * im->bs),
 		.checksum = cpu_to_le32(csum),
 	};
 
@@ -119,8 +128,8 @@ static void begin(struct image *im, u64 sectors)
 	struct bow_header_disk *h = header(im);
 	u32 live, backup0, next, csum;
 
-	contents(im, 0, take(im, &live));
-	contents(im, 0, take(im, &backup0));
+	contents(im, 0, take(im, 1, &live));
+	contents(im, 0, take(im, 1, &backup0));
 	csum = bow_crc32(0, im->chunk + im->bs, im->bs);
 	im->next++;
 	next = im->next - 1;
@@ -134,7 +143,7 @@ static void begin(struct image *im, u64 sectors)
 	h->backup0 = sector(im, backup0);
 	h->backup0_csum = cpu_to_le32(csum);
 	h->next_log = sector(im, next);
-	add_entry(im, 0, backup0, csum);
+	add_entry(im, 0, backup0, 1, csum);
 }
 
 static void roll_over(struct image *im)
@@ -152,25 +161,39 @@ static void roll_over(struct image *im)
 	h->prev_log = h->next_log;
 	h->prev_log_csum = cpu_to_le32(csum);
 	h->next_log = sector(im, im->next++);
-	add_entry(im, 0, (u32)(place / (im->bs / BOW_SECTOR_SIZE)), csum);
+	add_entry(im, 0, (u32)(place / (im->bs / BOW_SECTOR_SIZE)), 1, csum);
+}
+
+static u32 log2_of(u32 power)
+{
+	return (u32)__builtin_ctz(power);
+}
+
+static u32 change_blocks(const struct image *im, u32 i)
+{
+	return 1u << i % (log2_of(im->pieces) + 1);
 }
 
 static void change(struct image *im, u32 i)
 {
 	u32 max = bow_max_entries(im->bs, BOW_HEADER_SIZE, false);
-	/* Odd: each block of a power of two once, far from the one before. */
-	u32 source = 1 + ((i * 0x9e3779b1u) & (im->used - 1));
-	u32 dest;
+	/* Odd: each part of a power of two once, far from the one before. */
+	u32 part = (i * 0x9e3779b1u) & (im->parts - 1);
+	u32 source = 1 + part * im->pieces;
+	u32 blocks = change_blocks(im, i), dest, k;
 	u8 *p;
 
 	if (le32_to_cpu(header(im)->count) == max)
 		roll_over(im);
-	p = take(im, &dest);
-	contents(im, source, p);
-	add_entry(im, source, dest, bow_crc32(source, p, im->bs));
+	p = take(im, blocks, &dest);
+	for (k = 0; k < blocks; k++)
+		contents(im, source + k, p + k * im->bs);
+	add_entry(im, source, dest, blocks,
+		  bow_crc32(source, p, blocks * im->bs));
 	if (im->list) {
 		struct copy_line line = { (u64)dest * im->bs,
-					  (u64)source * im->bs, im->bs };
+					  (u64)source * im->bs,
+					  blocks * im->bs };
 
 		if (fwrite(&line, sizeof(line), 1, im->list) != 1)
 			die("list");
@@ -180,23 +203,26 @@ static void change(struct image *im, u32 i)
 /* What the filesystem wrote: anything, but there, so that it is allocated. */
 static void write_used(struct image *im)
 {
-	u64 end = (u64)(im->used + 1) * im->bs, at;
+	u64 end = ((u64)im->parts * im->pieces + 1) * im->bs, at;
 
 	memset(im->chunk, 0xee, CHUNK);
-	for (at = 0; !im->sparse && at < end; at += CHUNK)
+	for (at = 0; !im->sparse && !im->holes && at < end; at += CHUNK)
 		put(im, at, im->chunk, CHUNK);
 }
 
 static void generate(struct image *im)
 {
 	u32 max = bow_max_entries(im->bs, BOW_HEADER_SIZE, false);
-	u64 blocks;
+	u64 blocks = im->entries / (max - 1) + 64;
 	u32 i;
 
-	for (im->used = 1; im->used < 2 * im->entries; im->used *= 2)
+	for (im->parts = 1; im->parts < (im->pieces > 1 ? 1 : 2) * im->entries;
+	     im->parts *= 2)
 		;
-	blocks = (u64)im->used + im->entries + im->entries / (max - 1) + 64;
-	im->next = im->used + 1;
+	im->next = im->parts * im->pieces + 1;
+	blocks += im->next;
+	for (i = 0; i < im->entries; i++)
+		blocks += change_blocks(im, i);
 	if (ftruncate(im->fd, (off_t)(blocks * im->bs)))
 		die("ftruncate");
 	write_used(im);
@@ -215,22 +241,29 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "sparse", no_argument, NULL, 's' },
+		{ "holes", no_argument, NULL, 'h' },
 		{ "bs", required_argument, NULL, 'b' },
+		{ "pieces", required_argument, NULL, 'p' },
 		{ NULL, 0, NULL, 0 }
 	};
-	static struct image im = { .bs = 4096 };
+	static struct image im = { .bs = 4096, .pieces = 1 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 's')
 			im.sparse = true;
+		else if (c == 'h')
+			im.holes = true;
 		else if (c == 'b')
 			im.bs = (u32)strtoul(optarg, NULL, 0);
+		else if (c == 'p')
+			im.pieces = (u32)strtoul(optarg, NULL, 0);
 		else
 			return 16;
 	}
 	argv += optind;
-	if (argc - optind < 2 || !bow_block_size_ok(im.bs))
+	if (argc - optind < 2 || !bow_block_size_ok(im.bs) || !im.pieces ||
+	    im.pieces & (im.pieces - 1) || im.pieces > CHUNK / im.bs)
 		return 16;
 	im.entries = (u32)strtoul(argv[0], NULL, 0);
 	im.fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0600);

@@ -10,7 +10,6 @@
  * as `place` does and writes nothing.  compare: are all targets as their
  * places?  No checksums, no log, no safety.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,51 +25,16 @@ static struct copy_line *line;
 static size_t lines;
 static int fd;
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
 static void get(uint64_t at, void *p, size_t bytes)
 {
 	if (pread(fd, p, bytes, (off_t)at) != (ssize_t)bytes)
-		die("pread");
+		copies_die("pread");
 }
 
 static void put(uint64_t at, const void *p, size_t bytes)
 {
 	if (pwrite(fd, p, bytes, (off_t)at) != (ssize_t)bytes)
-		die("pwrite");
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const struct copy_line *x = a, *y = b;
-
-	return x->place < y->place ? -1 : x->place > y->place;
-}
-
-static int by_target(const void *a, const void *b)
-{
-	const struct copy_line *x = a, *y = b;
-
-	return x->target < y->target ? -1 : x->target > y->target;
-}
-
-static void load(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	long size = -1;
-
-	if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0)
-		die(path);
-	rewind(f);
-	lines = (size_t)size / sizeof(*line);
-	line = malloc(lines ? (size_t)size : 1);
-	if (!line || fread(line, sizeof(*line), lines, f) != lines)
-		die(path);
-	fclose(f);
+		copies_die("pwrite");
 }
 
 /* How many lines from i on lie side by side, at most a buffer of them. */
@@ -90,7 +54,7 @@ static void copy_by_place(int write_too)
 	size_t i, n, k;
 	uint64_t bytes, at;
 
-	qsort(line, lines, sizeof(*line), by_place);
+	qsort(line, lines, sizeof(*line), copies_by_place);
 	for (i = 0; i < lines; i += n) {
 		n = neighbours(i, &bytes);
 		get(line[i].place, buf, bytes);
@@ -106,7 +70,7 @@ static void copy_by_target(void)
 	uint64_t start = 0, fill = 0;
 	size_t i;
 
-	qsort(line, lines, sizeof(*line), by_target);
+	qsort(line, lines, sizeof(*line), copies_by_target);
 	for (i = 0; i < lines; i++) {
 		if (fill && (line[i].target != start + fill ||
 			     fill + line[i].bytes > LARGE)) {
@@ -144,8 +108,8 @@ int main(int argc, char **argv)
 		return 16;
 	fd = open(argv[2], O_RDWR);
 	if (fd < 0)
-		die(argv[2]);
-	load(argv[3]);
+		copies_die(argv[2]);
+	line = copies_load(argv[3], &lines);
 	if (!strcmp(argv[1], "compare"))
 		return compare();
 	if (!strcmp(argv[1], "target"))
@@ -153,6 +117,6 @@ int main(int argc, char **argv)
 	else
 		copy_by_place(!strcmp(argv[1], "place"));
 	if (strcmp(argv[1], "read") && fsync(fd))
-		die("fsync");
+		copies_die("fsync");
 	return close(fd) ? 1 : 0;
 }
