@@ -191,13 +191,33 @@ int ctl_nbd_pick(char name[CTL_OLD_NAME], struct ctl_error *e)
 			    "the kernel has no network block devices (module nbd)");
 }
 
-/* The device is there when the kernel says who drives it. */
-static int await(const char *name, pid_t device, struct ctl_error *e)
+static u64 sectors_of(const char *name)
+{
+	unsigned long long sectors = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/size", name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &sectors) != 1)
+		sectors = 0;
+	fclose(f);
+	return sectors;
+}
+
+/*
+ * The kernel says who drives the device before it gives it its size; until
+ * then every read lies beyond its end.
+ */
+static int await(const char *name, pid_t device, u64 sectors,
+		 struct ctl_error *e)
 {
 	int status, ms;
 
 	for (ms = 0; ms < WAIT_MS; ms += 10) {
-		if (in_use(name))
+		if (in_use(name) && sectors_of(name) == sectors)
 			return 0;
 		if (waitpid(device, &status, WNOHANG) == device)
 			return ctl_fail(e, -EIO, "/dev/%s: %s", name,
@@ -231,7 +251,7 @@ static int start(const char *name, struct view *v, const int sock[2],
 	}
 	if (device < 0)
 		return ctl_fail(e, -errno, "fork: %s", strerror(errno));
-	return await(name, device, e);
+	return await(name, device, v->dev->size / UNIT, e);
 }
 
 int ctl_nbd_begin(const char *name, struct view *v, struct ctl_error *e)
