@@ -207,6 +207,8 @@ add_splash()
 		>"$root/usr/bin/plymouth"
 	chmod 755 "$root/usr/bin/plymouth"
 	cp "$initramfs" "$1"
+	# The kernel looks for the next archive at a multiple of 4 bytes.
+	truncate -s %4 "$1"
 	(cd "$root" && find . | cpio -o -H newc --quiet) >>"$1"
 }
 
