@@ -107,7 +107,7 @@ help:
 
 # Windows so small that small logs need many.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
-	-DGATHERED=5u -DCHUNK_RUNS=4u
+	-DGATHERED=5u -DCHUNK_RUNS=4u -DAIO_LEAST=1u
 
 # Rebuild everything when the flags change.
 FLAGS_NOW := $(CC)|$(KLCC)|$(BASE_CFLAGS)|$(KLIBC_CFLAGS)|$(CFLAGS)|$(LDFLAGS)|$(SMALL)
@@ -171,7 +171,8 @@ $(B)/tests/sim: $(call hosted,$(sort $(wildcard tests/sim/*.c)) $(LIB_SRC) $(fil
 # libbow on a disk that fails; mklog, without its main(), makes the logs.
 FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 	$(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))
-FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64
+FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64 \
+	-Wl,--wrap=bow_kernel_call
 small = $(patsubst %.c,$(B)/small/%.o,$(1))
 
 $(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config

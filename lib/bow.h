@@ -19,6 +19,14 @@
 
 struct bow_dev;
 
+/* One of many writes that may be made in any order. */
+struct bow_request {
+	u64 offset;		/* bytes */
+	const u8 *data;
+	u32 bytes;
+	bool done;
+};
+
 struct bow_dev_ops {
 	/* All of [offset, offset + bytes), or an error. */
 	int (*read)(struct bow_dev *dev, u64 offset, void *buf, size_t bytes);
@@ -29,11 +37,9 @@ struct bow_dev_ops {
 	int (*close)(struct bow_dev *dev);
 	/* The rest may be NULL.  A hint: this will be read soon. */
 	void (*ahead)(struct bow_dev *dev, u64 offset, size_t bytes);
-	/*
-	 * Write out what the kernel holds of this range.  Nothing is durable by
-	 * that, but the flush has less to do.
-	 */
-	int (*write_out)(struct bow_dev *dev, u64 offset, u64 bytes);
+	/* All of them; without it they are made one after the other. */
+	int (*write_many)(struct bow_dev *dev, struct bow_request *write,
+			  u32 count, u32 *failed);
 };
 
 struct bow_dev {
@@ -56,7 +62,12 @@ int bow_dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 		  size_t bytes);
 int bow_dev_flush(struct bow_dev *dev);
 void bow_dev_ahead(struct bow_dev *dev, u64 offset, size_t bytes);
-int bow_dev_write_out(struct bow_dev *dev, u64 offset, u64 bytes);
+/*
+ * Writes that do not overlap, in any order; none is durable before a flush.
+ * When it fails, *failed is one that may be missing.
+ */
+int bow_dev_write_many(struct bow_dev *dev, struct bow_request *write, u32 count,
+		       u32 *failed);
 int bow_dev_close(struct bow_dev *dev);
 
 /* ---- errors (error.c) ---- */

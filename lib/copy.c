@@ -3,8 +3,8 @@
  * copy.c - the copies of a plan, a window at a time
  *
  * A window is a part of the plan that fits in memory.  Its contents are read
- * in the order of their places and written in the order of their targets, so
- * that neither makes a disk go back and forth.
+ * in the order of their places and written in the order of their targets, many
+ * at a time, so that neither makes a disk go back and forth.
  */
 #include "log.h"
 #include "copy.h"
@@ -17,6 +17,15 @@
 #ifndef WINDOW_PIECES
 #define WINDOW_PIECES 8192u
 #endif
+
+/*
+ * Given to the device at a time: between them the bar moves, and the caller may
+ * stop.  A slow card needs a second for so many.
+ */
+#define WRITES_MAX 512u
+
+/* What a disk may want of the memory that it writes from, bytes. */
+#define ALIGN 4096u
 
 static u32 smaller(u64 a, u32 b)
 {
@@ -37,37 +46,46 @@ int bow_copy_init(struct bow_copy *c, struct bow_dev *dev,
 			   e);
 	if (r)
 		return r;
-	/* A target is a piece or more. */
-	c->target = bow_alloc(c->sweep.room * sizeof(*c->target));
-	if (!c->target)
+	/* A write is of a piece or more. */
+	c->write = bow_alloc(c->sweep.room * sizeof(*c->write));
+	if (!c->write)
 		return bow_no_memory(e);
 	/* One block at least: a piece is no less. */
 	c->room = smaller(plan->bytes + log->bs, WINDOW_BYTES);
-	while (!(c->buf = bow_alloc(c->room)) && c->room >= 2 * log->bs)
+	while (!(c->memory = bow_alloc(c->room + ALIGN - 1)) &&
+	       c->room >= 2 * log->bs)
 		c->room = c->room / 2 / log->bs * log->bs;
-	return c->buf ? 0 : bow_no_memory(e);
+	if (!c->memory)
+		return bow_no_memory(e);
+	c->buf = (u8 *)(((uintptr_t)c->memory + ALIGN - 1) &
+			~(uintptr_t)(ALIGN - 1));
+	return 0;
 }
 
 void bow_copy_free(struct bow_copy *c)
 {
 	bow_sweep_free(&c->sweep);
-	bow_free(c->target);
-	bow_free(c->buf);
+	bow_free(c->write);
+	bow_free(c->memory);
 	memset(c, 0, sizeof(*c));
 }
 
 /* ---- a window ---- */
 
-static void add_target(struct bow_copy *c, u64 sector, u32 bytes)
+static void add_write(struct bow_copy *c, u64 sector, u32 bytes)
 {
-	struct bow_target *last = c->targets ? &c->target[c->targets - 1] :
-					       NULL;
+	struct bow_request *last = c->writes ? &c->write[c->writes - 1] : NULL;
+	u64 offset = sector << BOW_SECTOR_SHIFT;
 
-	if (last && last->sector + (last->bytes >> BOW_SECTOR_SHIFT) == sector)
+	if (last && last->offset + last->bytes == offset &&
+	    bytes <= BOW_IO_BYTES - last->bytes)
 		last->bytes += bytes;
 	else
-		c->target[c->targets++] =
-			(struct bow_target){ sector, c->fill, bytes };
+		c->write[c->writes++] = (struct bow_request){
+			.offset = offset,
+			.data = c->buf + c->fill,
+			.bytes = bytes,
+		};
 }
 
 /* Take as much of the plan as there is room for; false: nothing was left. */
@@ -76,7 +94,7 @@ static bool fill_window(struct bow_copy *c)
 	struct bow_run *run = &c->run;
 
 	c->fill = 0;
-	c->targets = 0;
+	c->writes = 0;
 	while (c->fill < c->room && !bow_sweep_full(&c->sweep)) {
 		u64 n = c->room - c->fill;
 		u32 bytes;
@@ -90,7 +108,7 @@ static bool fill_window(struct bow_copy *c)
 		if (n > run->sectors)
 			n = run->sectors;
 		bytes = (u32)n << BOW_SECTOR_SHIFT;
-		add_target(c, run->target, bytes);
+		add_write(c, run->target, bytes);
 		bow_sweep_add(&c->sweep, run->place, bytes, c->fill);
 		c->fill += bytes;
 		run->target += n;
@@ -110,54 +128,26 @@ static int keep(void *ctx, u32 at, const u8 *data, u32 bytes,
 	return 0;
 }
 
-static int write_target(struct bow_copy *c, const struct bow_target *t,
-			struct bow_error *e)
+static int write_window(struct bow_copy *c, struct bow_error *e)
 {
-	u32 done = 0;
+	u32 first, n, i, failed = 0;
 	int r = 0;
 
-	while (!r && done < t->bytes) {
-		u32 n = t->bytes - done;
+	for (first = 0; !r && first < c->writes; first += n) {
+		struct bow_request *w = &c->write[first];
 
-		if (n > BOW_IO_BYTES)
-			n = BOW_IO_BYTES;
-		r = bow_put(c->sweep.dev, t->sector + (done >> BOW_SECTOR_SHIFT),
-			    c->buf + t->at + done, n, e);
+		n = smaller(c->writes - first, WRITES_MAX);
+		r = bow_dev_write_many(c->sweep.dev, w, n, &failed);
 		if (r)
-			return r;
-		done += n;
-		c->done += n;
+			return bow_fail(e, r, BOW_WHY_IO_WRITE,
+					w[failed].offset >> BOW_SECTOR_SHIFT,
+					0);
+		for (i = 0; i < n; i++)
+			c->done += w[i].bytes;
 		bow_report(c->sweep.monitor, BOW_PHASE_COPY, c->done, c->total);
 		r = bow_stopped(c->sweep.monitor, e);
 	}
 	return r;
-}
-
-static int write_window(struct bow_copy *c, struct bow_error *e)
-{
-	u32 i;
-	int r = 0;
-
-	for (i = 0; i < c->targets && !r; i++)
-		r = write_target(c, &c->target[i], e);
-	return r;
-}
-
-/*
- * Let the window reach the disk: the kernel would keep it all in memory, and the
- * last flush last long after the bar has reached its end.  With the wait, since
- * Linux throttles writes that nobody waits for: 1 GiB took 12 s that way, 5 s
- * this way.
- */
-static int write_out(struct bow_copy *c, struct bow_error *e)
-{
-	const struct bow_target *last = &c->target[c->targets - 1];
-	u64 start = c->target[0].sector;
-	u64 end = last->sector + (last->bytes >> BOW_SECTOR_SHIFT);
-	int r = bow_dev_write_out(c->sweep.dev, start << BOW_SECTOR_SHIFT,
-				  (end - start) << BOW_SECTOR_SHIFT);
-
-	return r ? bow_fail(e, r, BOW_WHY_IO_WRITE, start, 0) : 0;
 }
 
 /* All that the map holds. */
@@ -169,8 +159,6 @@ static int copy_runs(struct bow_copy *c, struct bow_error *e)
 		r = bow_sweep_run(&c->sweep, keep, c, e);
 		if (!r)
 			r = write_window(c, e);
-		if (!r)
-			r = write_out(c, e);
 	}
 	return r;
 }

@@ -7,24 +7,18 @@
 
 #include "sweep.h"
 
-/* Neighbouring targets, which one write puts back. */
-struct bow_target {
-	u64 sector;
-	u32 at;			/* in the window, bytes */
-	u32 bytes;
-};
-
 /* A window of the plan: read by place, written by target. */
 struct bow_copy {
 	struct bow_log *log;
 	struct bow_sweep sweep;
-	struct bow_target *target;
-	u32 targets;
-	u8 *buf;
-	u32 room;		/* bytes */
+	struct bow_request *write;	/* neighbouring targets are one */
+	u32 writes;
+	void *memory;
+	u8 *buf;			/* in it, aligned */
+	u32 room;			/* bytes */
 	u32 fill;
-	struct bow_run run;	/* what is left of the newest run */
-	u64 done;		/* bytes */
+	struct bow_run run;		/* what is left of the newest run */
+	u64 done;			/* bytes */
 	u64 total;
 };
 
