@@ -6,14 +6,8 @@
 #include "sweep.h"
 
 /* How far ahead the kernel is told. */
-#define AHEAD_BYTES (4u * BOW_IO_BYTES)
-#define AHEAD_PIECES 1024u
-
-/*
- * A hole of so many sectors, such as a log block between backups, does not stop
- * the kernel's own reading ahead, which goes over it.
- */
-#define HOLE 64u
+#define AHEAD_BYTES (16u * BOW_IO_BYTES)
+#define AHEAD_PIECES 4096u
 
 int bow_sweep_init(struct bow_sweep *s, struct bow_dev *dev,
 		   const struct bow_monitor *m, u32 room, struct bow_error *e)
@@ -83,22 +77,20 @@ static bool next_request(const struct bow_sweep *s, struct request *r)
 }
 
 /*
- * Tell the kernel what follows request `now`.  What lies just behind the one
- * before it needs no word: the kernel's own reading ahead does that better.
+ * Tell the kernel what follows request `now`.  Also what lies just behind the
+ * one before it: the kernel's own reading ahead ends at each log block between
+ * backups, which is in memory since the log was read.
  */
 static void look_ahead(struct bow_sweep *s, const struct request *now,
 		       struct request *ahead, u64 *told)
 {
 	while (*told < AHEAD_BYTES &&
 	       ahead->end - now->first < AHEAD_PIECES) {
-		u64 end = ahead->place + ahead->sectors;
-
 		if (!next_request(s, ahead))
 			return;
 		*told += ahead->sectors << BOW_SECTOR_SHIFT;
-		if (ahead->place < end || ahead->place > end + HOLE)
-			bow_dev_ahead(s->dev, ahead->place << BOW_SECTOR_SHIFT,
-				      ahead->sectors << BOW_SECTOR_SHIFT);
+		bow_dev_ahead(s->dev, ahead->place << BOW_SECTOR_SHIFT,
+			      ahead->sectors << BOW_SECTOR_SHIFT);
 	}
 }
 
