@@ -200,7 +200,8 @@ $(B)/tests/copier: $(call hosted,tests/bench/copier.c tests/bench/copies.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/ways: $(call hosted,tests/bench/ways.c tests/bench/ring.c tests/bench/copies.c)
+$(B)/tests/ways: $(call hosted,tests/bench/ring.c tests/bench/copies.c lib/kernel-call.c) \
+		$(call small,tests/bench/ways.c lib/aio.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 

@@ -112,6 +112,9 @@ place-64-ring-direct --window 64 --ring --direct place
 target-16 --window 16 target
 target-16-out --window 16 --out target
 target-16-ahead-out --window 16 --ahead --out target
+target-16-aio --window 16 --aio target
+target-16-ahead-aio --window 16 --ahead --aio target
+place-16-aio --window 16 --aio place
 target-64-ahead-out --window 64 --ahead --out target
 target-64-ring-direct --window 64 --ring --direct target'
 
@@ -147,11 +150,12 @@ verifying()
 	done
 }
 
-# calls COMMAND... - its system calls on the image: facts "calls_NAME" and bytes
+# calls COMMAND... - its system calls: name, number, sum of what they returned.
+# bow-restore is static, and the image is all that it reads and writes.
 calls()
 {
-	strace -f -e trace=read,pread64,write,pwrite64,fsync,fdatasync,readahead,sync_file_range \
-		-P "$img" -o "$dir/trace" "$@"
+	strace -f -e trace=read,pread64,write,pwrite64,fsync,fdatasync,readahead,sync_file_range,io_submit,io_getevents \
+		-o "$dir/trace" "$@"
 	sed -n 's/^[0-9]* *\([a-z0-9_]*\)(.* = \([0-9]*\)$/\1 \2/p' "$dir/trace" |
 		awk '{ calls[$1]++; bytes[$1] += $2 }
 			END { for (c in calls) print c, calls[c], bytes[c] }'

@@ -131,9 +131,13 @@ tables()
 	echo
 	echo 'System calls of one rollback:'
 	echo
-	echo '| call | number | MiB |'
+	echo '| call | number | moved |'
 	echo '|---|---|---|'
-	sort "$in/calls" | awk '{ printf "| %s | %d | %.1f |\n", $1, $2, $3 / 1048576 }'
+	sort "$in/calls" | awk '
+		/^p?(read|write)/ { moved = sprintf("%.1f MiB", $3 / 1048576) }
+		/^io_/ { moved = $3 " requests" }
+		/sync|^readahead/ { moved = "" }
+		{ printf "| %s | %d | %s |\n", $1, $2, moved }'
 	echo
 	table file 'On an image file:'
 	table loop 'On a loop device over the file, direct I/O below it:'

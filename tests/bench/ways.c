@@ -12,6 +12,7 @@
  *   --ahead       announce the next 32 reads to the kernel
  *   --ring        32 requests in flight, by io_uring
  *   --direct      past the page cache
+ *   --aio         reads through the page cache, writes as libbow makes them
  *   --out         write out each window, and wait for that
  *   --two         another process writes a window while the next is read; not
  *                 with --ring
@@ -26,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "aio.h"
 #include "copies.h"
 #include "ring.h"
 
@@ -33,7 +35,7 @@
 #define DEPTH 32u
 
 static struct {
-	int ahead, ring, direct, out, two, read;
+	int ahead, ring, direct, aio, out, two, read;
 	uint64_t window;
 } opt = { .window = 16u << 20 };
 
@@ -108,11 +110,35 @@ static void one_by_one(struct window *w, int write, size_t count)
 	}
 }
 
+static void write_all(struct window *w, size_t count)
+{
+	static struct bow_request *request;
+	static struct bow_aio aio;
+	size_t i;
+
+	if (!request)
+		request = calloc(lines, sizeof(*request));
+	if (!request)
+		copies_die("calloc");
+	for (i = 0; i < count; i++)
+		request[i] = (struct bow_request){
+			.offset = w->request[i].offset,
+			.data = w->buf + w->request[i].at,
+			.bytes = (u32)w->request[i].bytes,
+		};
+	bow_aio_write(&aio, fd, 512, request, (u32)count);
+	for (i = 0; i < count; i++)
+		if (!request[i].done)
+			copies_die("io_submit");
+}
+
 static void transfer(struct window *w, int write)
 {
 	size_t count = gather(w, write);
 
-	if (opt.ring)
+	if (write && opt.aio)
+		write_all(w, count);
+	else if (opt.ring)
 		ring_run(fd, write, w->buf, w->request, count);
 	else
 		one_by_one(w, write, count);
@@ -216,6 +242,7 @@ static int parse(int argc, char **argv)
 		{ "ahead", no_argument, &opt.ahead, 1 },
 		{ "ring", no_argument, &opt.ring, 1 },
 		{ "direct", no_argument, &opt.direct, 1 },
+		{ "aio", no_argument, &opt.aio, 1 },
 		{ "out", no_argument, &opt.out, 1 },
 		{ "two", no_argument, &opt.two, 1 },
 		{ "read", no_argument, &opt.read, 1 },
