@@ -83,7 +83,7 @@ PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/bow-restore \
 	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
-	build/tests/load $(B)/tests/ways build/tests/spent
+	build/tests/load $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
 
 all: $(PROGRAMS)
 
@@ -93,6 +93,7 @@ help:
 	@echo 'check      all tests; installs what it needs on Debian 12 as root'
 	@echo 'check-long the longer campaigns'
 	@echo 'check-debug-kernel dm-bow under load in a kernel with KASAN and lockdep'
+	@echo 'check-log-writes what the module writes, cut at each flush and between'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'mutations  faults put in on purpose: is there a test that fails?'
@@ -191,6 +192,11 @@ $(B)/tests/passes: $(call small,tests/passes/passes.c) $(call hosted,tests/fault
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) \
 		-Wl,--wrap=calloc,--wrap=die -o $@ $^
 
+# libbow on what a recording of dm-log-writes leaves at each moment.
+$(B)/tests/logwrites: $(call hosted,$(sort $(wildcard tests/logwrites/*.c)) $(LIB_SRC))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 # A log of any length, and what a rollback of it is measured against.
 $(B)/tests/biglog: $(call hosted,tests/bench/biglog.c $(LIB_SRC))
 	@mkdir -p $(@D)
@@ -255,6 +261,10 @@ bench-write: all kmod test-programs
 bench-model: all kmod test-programs
 	$(Q)tests/bench-write.sh --model
 
+check-log-writes: test-programs all
+	$(Q)mkdir -p build; r=0; tests/log-writes.sh >build/log-writes.tap || r=$$?; \
+		tests/record.sh <build/log-writes.tap; exit $$r
+
 demo:
 	$(Q)tests/vm/demo.sh
 
@@ -298,7 +308,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long check-debug-kernel lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long check-debug-kernel check-log-writes lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

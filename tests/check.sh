@@ -3,9 +3,9 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, NAME for the files
-# tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats; without
-# names all of them run.  Every group prints TAP; a program that ends early,
+# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, log-writes, NAME for
+# the files tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats;
+# without names all of them run, log-writes only with --long.  Every group prints TAP; a program that ends early,
 # without its plan or with a status that its lines do not explain, counts as a
 # failure.  Logs stay in build/check/.
 
@@ -30,6 +30,7 @@ all_groups()
 		basename "${f%%-*}" .bats
 	done | sort -u
 	echo vm
+	[ $long = 0 ] || echo log-writes
 }
 
 # programs_of GROUP
@@ -49,6 +50,7 @@ programs_of()
 	faults)	echo "host faults build/tests/faults --logs 300 --states $(
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
 	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 10 || echo 600)" ;;
+	log-writes) echo 'host log-writes tests/log-writes.sh' ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"

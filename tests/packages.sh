@@ -18,7 +18,8 @@ PACKAGES_MACHINES='gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
 PACKAGES_VM='attr busybox cpio dmsetup e2fsprogs fdisk initramfs-tools
 	mmdebstrap qemu-system-x86 zstd'
 PACKAGES_BENCH='gnuplot-nox jq'
-PACKAGES_DEBUG_KERNEL='bc bison flex gcc linux-source-6.1 make xz-utils'
+PACKAGES_UML='bc bison flex gcc jq linux-source-6.1 make xz-utils'
+PACKAGES_FILESYSTEMS='attr btrfs-progs f2fs-tools fio xfsprogs'
 
 # package_missing NAME
 #   True if the package is not installed.

@@ -83,6 +83,21 @@ tables()
 			 (map(.findings) | add | n), (newest | day)] | row),
 			(["**all**", "", (map(.executions) | add | n), "", "",
 			  (map(.findings) | add | n), ""] | row)' ;;
+	log-writes)
+		echo '| what the recording was doing | states |'
+		echo '|---|--:|'
+		table 'of("log-writes") | select(length > 0) | shown |
+			(.kinds | to_entries[] |
+				["checkpoint \(.key)", (.value | n)] | row),
+			(["**all**", (.states | n)] | row),
+			(["of these, flushes and FUA writes", (.points | n)] | row),
+			(["rolled back", (.rollbacks | n)] | row),
+			(["committed", (.commits | n)] | row),
+			(["cuts of a restore", (.cuts_more | n)] | row),
+			(["committed and seen sound by e2fsck", (.fscks | n)] | row),
+			(["recordings", (.runs | n)] | row),
+			(["checkpoints in them", (.checkpoints | n)] | row),
+			(["wrong", (.findings | n)] | row)' ;;
 	flips)
 		echo '| | |'
 		echo '|---|--:|'

@@ -10,6 +10,8 @@
 
 # shellcheck source=tests/vm/lib.sh disable=SC1091
 . "$BATS_TEST_DIRNAME/lib.sh"
+# shellcheck source=tests/free-sectors.sh disable=SC1091
+. "$BATS_TEST_DIRNAME/../free-sectors.sh"
 
 # common_setup
 common_setup()
@@ -137,35 +139,6 @@ cut_while()
 status_of()
 {
 	vm_run 'dmsetup status bow-root' | tr ' ' '\n' | sed -n "s/^$1://p"
-}
-
-# free_sectors IMAGE
-#   Print the sectors that are free in the ext4 filesystem, START LENGTH, as
-#   dm-bow counts them: whole blocks of 4096 bytes only.
-free_sectors()
-{
-	dumpe2fs "$1" 2>/dev/null | awk '
-		/^Block size:/ { per = $3 / 512 }
-		/^  Free blocks: / {
-			sub(/^  Free blocks: /, "")
-			n = split($0, range, ", ")
-			for (i = 1; i <= n; i++) {
-				m = split(range[i], end, "-")
-				first = end[1] * per
-				last = (end[m] + 1) * per
-				print first, last - first
-			}
-		}' | sort -n | awk '
-		# Ranges of neighbouring groups touch: join, then round.
-		function put() {
-			s = int((start + 7) / 8) * 8
-			e = int(stop / 8) * 8
-			if (s < e)
-				print s, e - s
-		}
-		NR > 1 && $1 == stop { stop += $2; next }
-		{ if (NR > 1) put(); start = $1; stop = $1 + $2 }
-		END { if (NR) put() }'
 }
 
 # assert_is_d0 IMAGE
