@@ -3,11 +3,12 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, log-writes, NAME for
-# the files tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats;
-# without names all of them run, log-writes only with --long.  Every group prints TAP; a program that ends early,
-# without its plan or with a status that its lines do not explain, counts as a
-# failure.  Logs stay in build/check/.
+# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, log-writes, fio-long,
+# NAME for the files tests/NAME.bats and tests/NAME-*.bats, or for
+# tests/vm/NAME.bats; without names all of them run, log-writes and fio-long only
+# with --long.  Every group prints TAP; a program that ends early, without its
+# plan or with a status that its lines do not explain, counts as a failure.  Logs
+# stay in build/check/.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -30,7 +31,7 @@ all_groups()
 		basename "${f%%-*}" .bats
 	done | sort -u
 	echo vm
-	[ $long = 0 ] || echo log-writes
+	[ $long = 0 ] || echo log-writes fio-long
 }
 
 # programs_of GROUP
@@ -51,6 +52,7 @@ programs_of()
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
 	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 10 || echo 600)" ;;
 	log-writes) echo 'host log-writes tests/log-writes.sh' ;;
+	fio-long) echo 'host fio-long tests/fio.sh' ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"

@@ -3,13 +3,23 @@
 # Build the file tree of the minimal guest: busybox, our programs, e2fsck,
 # dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
 #
-# guest-tree.sh KERNEL-VERSION DIRECTORY
+# guest-tree.sh KERNEL-VERSION DIRECTORY [PROGRAM...] [-- MODULE...]
+#
+# Further programs and modules on demand.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 kver=$1
 tree=$2
+programs=(dmsetup e2fsck blkid fstrim)
+modules=(virtio_pci virtio_blk virtio_console dm_mod nbd)
+shift 2
+while [ $# != 0 ] && [ "$1" != -- ]; do
+	programs+=("$1")
+	shift
+done
+modules+=("${@:2}")
 
 # copy_program SOURCE TARGET
 #   With the shared libraries and the loader that ldd names.
@@ -47,7 +57,7 @@ copy_modules()
 
 mkdir -p "$tree"/{proc,sys,dev,run,tmp,mnt,root,etc,bin,sbin}
 copy_program "$(command -v busybox)" bin/busybox
-for program in dmsetup e2fsck blkid fstrim; do
+for program in "${programs[@]}"; do
 	copy_program "$(command -v "$program")" "sbin/$program"
 done
 for program in bow-restore bow-verify bowctl; do
@@ -62,4 +72,4 @@ for applet in $("$tree/bin/busybox" --list); do
 	[ -e "$tree/bin/$applet" ] || [ -e "$tree/sbin/$applet" ] ||
 		ln -s busybox "$tree/bin/$applet"
 done
-copy_modules virtio_pci virtio_blk virtio_console dm_mod nbd
+copy_modules "${modules[@]}"
