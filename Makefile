@@ -10,6 +10,7 @@
 #                   kernel headers under /lib/modules)
 #   DESTDIR, prefix, sbindir, mandir, sharedir, completiondir
 #                   where install puts things
+#   ARGS            arguments of a campaign: check-kills ARGS=2000
 #   CHECKS          which checks "make check" runs (default: all)
 
 VERSION := 0.1
@@ -94,6 +95,9 @@ help:
 	@echo 'check-long the longer campaigns'
 	@echo 'check-debug-kernel dm-bow under load in a kernel with KASAN and lockdep'
 	@echo 'check-log-writes what the module writes, cut at each flush and between'
+	@echo 'check-fio  fio over dm-bow on six filesystems, then a rollback'
+	@echo 'check-kills guests that are killed at random; ARGS=2000 for so many'
+	@echo 'check-disk-faults a checkpoint on a disk, or in a kernel, that fails'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'mutations  faults put in on purpose: is there a test that fails?'
@@ -261,9 +265,10 @@ bench-write: all kmod test-programs
 bench-model: all kmod test-programs
 	$(Q)tests/bench-write.sh --model
 
-check-log-writes: test-programs all
-	$(Q)mkdir -p build; r=0; tests/log-writes.sh >build/log-writes.tap || r=$$?; \
-		tests/record.sh <build/log-writes.tap; exit $$r
+# Their records go where reliability-doc finds them.
+check-log-writes check-fio check-kills check-disk-faults: check-%: all test-programs
+	$(Q)mkdir -p build; r=0; tests/$*.sh $(ARGS) >build/$*.tap || r=$$?; \
+		tests/record.sh <build/$*.tap; exit $$r
 
 demo:
 	$(Q)tests/vm/demo.sh
@@ -308,7 +313,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long check-debug-kernel check-log-writes lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long check-debug-kernel check-log-writes check-fio check-kills check-disk-faults lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

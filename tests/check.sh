@@ -3,10 +3,10 @@
 #
 # check.sh [--long] [NAME...] - run the tests and count them
 #
-# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, log-writes, fio-long,
-# NAME for the files tests/NAME.bats and tests/NAME-*.bats, or for
-# tests/vm/NAME.bats; without names all of them run, log-writes and fio-long only
-# with --long.  Every group prints TAP; a program that ends early, without its
+# NAME is a group: lint, unit, san, sim, faults, fuzz, vm, NAME for the files
+# tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats; without names
+# all of them run.  Only with --long, or if named: log-writes, fio-long, kills,
+# disk-faults.  Every group prints TAP; a program that ends early, without its
 # plan or with a status that its lines do not explain, counts as a failure.  Logs
 # stay in build/check/.
 
@@ -31,7 +31,7 @@ all_groups()
 		basename "${f%%-*}" .bats
 	done | sort -u
 	echo vm
-	[ $long = 0 ] || echo log-writes fio-long
+	[ $long = 0 ] || printf '%s\n' log-writes fio-long kills disk-faults
 }
 
 # programs_of GROUP
@@ -53,6 +53,8 @@ programs_of()
 	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 10 || echo 600)" ;;
 	log-writes) echo 'host log-writes tests/log-writes.sh' ;;
 	fio-long) echo 'host fio-long tests/fio.sh' ;;
+	kills)	echo 'host kills tests/kills.sh 2000' ;;
+	disk-faults) echo 'host disk-faults tests/disk-faults.sh' ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"

@@ -98,6 +98,25 @@ tables()
 			(["recordings", (.runs | n)] | row),
 			(["checkpoints in them", (.checkpoints | n)] | row),
 			(["wrong", (.findings | n)] | row)' ;;
+	kills)
+		echo '| killed in, or found after it | kills |'
+		echo '|---|--:|'
+		table 'of("kills") | select(length > 0) |
+			def sums(f): [.[] | f | to_entries[]] | group_by(.key) |
+				map([.[0].key, (map(.value) | add | n)])[];
+			(sums(.kinds) | row),
+			(["**all**", (map(.states) | add | n)] | row),
+			(sums(.found) | .[0] = "found: \(.[0])" | row),
+			(["wrong", (map(.findings) | add | n)] | row)' ;;
+	disk-faults)
+		echo '| fault | guests |'
+		echo '|---|--:|'
+		table 'of("disk-faults") | select(length > 0) |
+			([.[].kinds | to_entries[]] | group_by(.key)[] |
+				[.[0].key, (map(.value) | add | n)] | row),
+			(["**all**", (map(.states) | add | n)] | row),
+			(["refused, nothing written", (map(.refused) | add | n)] | row),
+			(["wrong", (map(.findings) | add | n)] | row)' ;;
 	flips)
 		echo '| | |'
 		echo '|---|--:|'
