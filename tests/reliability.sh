@@ -86,18 +86,19 @@ tables()
 	log-writes)
 		echo '| what the recording was doing | states |'
 		echo '|---|--:|'
-		table 'of("log-writes") | select(length > 0) | shown |
-			(.kinds | to_entries[] |
-				["checkpoint \(.key)", (.value | n)] | row),
-			(["**all**", (.states | n)] | row),
-			(["of these, flushes and FUA writes", (.points | n)] | row),
-			(["rolled back", (.rollbacks | n)] | row),
-			(["committed", (.commits | n)] | row),
-			(["cuts of a restore", (.cuts_more | n)] | row),
-			(["committed and seen sound by e2fsck", (.fscks | n)] | row),
-			(["recordings", (.runs | n)] | row),
-			(["checkpoints in them", (.checkpoints | n)] | row),
-			(["wrong", (.findings | n)] | row)' ;;
+		table 'of("log-writes") | select(length > 0) |
+			def sum(f): map(f) | add | n;
+			([.[].kinds | to_entries[]] | group_by(.key)[] |
+				["checkpoint \(.[0].key)", sum(.value)] | row),
+			(["**all**", sum(.states)] | row),
+			(["of these, flushes and FUA writes", sum(.points)] | row),
+			(["rolled back", sum(.rollbacks)] | row),
+			(["committed", sum(.commits)] | row),
+			(["cuts of a restore", sum(.cuts_more)] | row),
+			(["committed and seen sound by e2fsck", sum(.fscks)] | row),
+			(["recordings", sum(.runs)] | row),
+			(["checkpoints in them", sum(.checkpoints)] | row),
+			(["wrong", sum(.findings)] | row)' ;;
 	kills)
 		echo '| killed in, or found after it | kills |'
 		echo '|---|--:|'
