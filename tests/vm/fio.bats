@@ -27,20 +27,11 @@ teardown()
 #   A guest with fio and xfs.
 fio_guest()
 {
-	local tree=$BATS_TEST_TMPDIR/guest disk options=()
+	local tree=$BATS_TEST_TMPDIR/guest
 
 	"$vm_src/tests/vm/guest-tree.sh" "$(vm_kernel)" "$tree" fio -- xfs
 	install -m 755 "$vm_src"/tests/fio/{guest.sh,jobs.fio} "$tree"
-	(cd "$tree" && find . | cpio -o -H newc --quiet) \
-		>"$BATS_TEST_TMPDIR/initrd"
-	for disk; do
-		mapfile -t -O "${#options[@]}" options < <(
-			vm_disk "$(basename "$disk")" "$disk")
-	done
-	boots=1
-	vm_start "$BATS_TEST_TMPDIR/vm1" "/boot/vmlinuz-$(vm_kernel)" \
-		"$BATS_TEST_TMPDIR/initrd" quiet "${options[@]}"
-	vm_reply 60
+	guest_of "$tree" "$@"
 }
 
 @test "vm: what fio writes it reads, and a rollback gives D0 (ext4 1k and 4k, xfs)" {

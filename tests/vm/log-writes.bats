@@ -23,7 +23,7 @@ teardown()
 #   Leaves the recording in "log", the disk before it in "base".
 record()
 {
-	local tree=$BATS_TEST_TMPDIR/guest disk options=()
+	local tree=$BATS_TEST_TMPDIR/guest
 
 	truncate -s 24M "$img"
 	mke2fs -q -t ext4 -b "$1" "$img"
@@ -31,16 +31,7 @@ record()
 	truncate -s 256M "$BATS_TEST_TMPDIR/log"
 	"$vm_src/tests/vm/guest-tree.sh" "$(vm_kernel)" "$tree" -- dm_log_writes
 	install -m 755 "$vm_src"/tests/logwrites/{guest,workloads}.sh "$tree"
-	(cd "$tree" && find . | cpio -o -H newc --quiet) \
-		>"$BATS_TEST_TMPDIR/initrd"
-	for disk in "$img" "$BATS_TEST_TMPDIR/log"; do
-		mapfile -t -O "${#options[@]}" options < <(
-			vm_disk "$(basename "$disk")" "$disk")
-	done
-	boots=1
-	vm_start "$BATS_TEST_TMPDIR/vm1" "/boot/vmlinuz-$(vm_kernel)" \
-		"$BATS_TEST_TMPDIR/initrd" quiet "${options[@]}"
-	vm_reply 60
+	guest_of "$tree" "$img" "$BATS_TEST_TMPDIR/log"
 	vm_run "/guest.sh ext4 $2 1 12 $3 /dev/vda /dev/vdb" 120
 	vm_off
 }

@@ -71,6 +71,25 @@ guest_start()
 	vm_reply 60
 }
 
+# guest_of TREE DISK...
+#   Boot a guest whose files are those below TREE, with these disks.
+guest_of()
+{
+	local disk options=()
+
+	(cd "$1" && find . | cpio -o -H newc --quiet) \
+		>"$BATS_TEST_TMPDIR/initrd"
+	shift
+	for disk; do
+		mapfile -t -O "${#options[@]}" options < <(
+			vm_disk "$(basename "$disk")" "$disk")
+	done
+	boots=1
+	vm_start "$BATS_TEST_TMPDIR/vm1" "/boot/vmlinuz-$(vm_kernel)" \
+		"$BATS_TEST_TMPDIR/initrd" quiet "${options[@]}"
+	vm_reply 60
+}
+
 # guest_attach
 #   dm-bow over /dev/vda, as the boot script does it.
 guest_attach()
