@@ -221,13 +221,52 @@ damaged() {
 	damaged "block $at: journal superblock: wrong checksum"
 }
 
-@test "a journal that is to be replayed: said, not checked" {
-	make_fs -b 4096
-	debug 'set_super_value feature_incompat 0x2c6'
-	spoil "$(bitmap_of 0)" 600 4096
+# journal_of BLOCK FILE
+#   A transaction in the journal that writes FILE there.
+journal_of() {
+	printf '%s\n' 'jo -c -v 3' "jw -b $1 $2" jc |
+		debugfs -w -f - "$fs" >"$dir/debugfs" 2>&1
+}
+
+@test "a journal that is to be replayed: what it gives is checked" {
+	local at
+
+	make_fs -b 4096 -O metadata_csum
+	at=$(bitmap_of 0)
+	cp "$fs" "$dir/good"
+	dd if="$fs" of="$dir/bitmap" bs=4096 skip="$at" count=1 status=none
+	# The right bitmap is in the journal only.
+	journal_of "$at" "$dir/bitmap"
+	spoil "$at" 600 4096
 	log_over 4096
 	expect_unwritten 0 "$verify" "$img"
-	[[ $output == *"after a rollback: not checked: its journal is to be replayed first"* ]]
+	[[ $output == *"after a rollback: sound, with its journal replayed"* ]]
+	expect_unwritten 0 "$verify" -J "$img"
+	jq -e '.old_filesystem | .verdict == "sound" and
+		.journal_transactions == 1' <<<"$output"
+	# The image is as the disk was, and e2fsck replays.
+	expect_unwritten 0 "$verify" --export "$dir/out" "$img"
+	"$mklog" --compare "$dir/out" "$fs" "$free"
+	expect_unwritten 0 "$verify" --fsck "$img"
+	# The other way round: it is in the journal that it is wrong.
+	dd if="$fs" of="$dir/bad" bs=4096 skip="$at" count=1 status=none
+	cp "$dir/good" "$fs"
+	journal_of "$at" "$dir/bad"
+	log_over 4096
+	damaged "group 0: block $at: block bitmap: wrong checksum"
+}
+
+@test "a journal that is to be replayed and cannot be: said, not checked" {
+	local bitmap
+
+	make_fs -b 4096
+	bitmap=$(bitmap_of 0)
+	debug 'set_super_value feature_incompat 0x2c6'
+	spoil "$(debugfs -R 'bmap <8> 0' "$fs" 2>/dev/null)" 0 4096
+	spoil "$bitmap" 600 4096
+	log_over 4096
+	expect_unwritten 0 "$verify" "$img"
+	[[ $output == *"after a rollback: not checked: its journal is to be replayed first, and has no superblock"* ]]
 }
 
 @test "no filesystem, or one with unknown features: said, not checked" {

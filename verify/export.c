@@ -155,13 +155,18 @@ static enum bow_exit verify_backups(struct old *old)
 	return bow_error_exit(&e);
 }
 
-/* Which blocks were free is believed of a filesystem that is sound only. */
+/*
+ * Which blocks were free is believed of a filesystem that is sound only, and as
+ * it is: the image is of the disk, with its journal not replayed.
+ */
 static void learn_free(struct export *x)
 {
 	struct fs_view *v = &x->old->fs;
 
 	fs_examine_view(v);
-	if (v->verdict == FS_SOUND && !ext2fs_read_block_bitmap(v->fs))
+	view_patch(&v->view, NULL);
+	if (v->verdict == FS_SOUND && !v->journal.pending &&
+	    !ext2fs_read_block_bitmap(v->fs))
 		x->fs = v->fs;
 }
 
@@ -174,8 +179,7 @@ static enum bow_exit fill(struct export *x)
 		return cannot_write(x, -errno);
 	learn_free(x);
 	status = copy(x);
-	if (x->old->fs.fs)
-		ext2fs_free(x->old->fs.fs);
+	fs_free_view(&x->old->fs);
 	if (status == BOW_EXIT_OK && fsync(x->fd))
 		r = -errno;
 	return r ? cannot_write(x, r) : status;

@@ -3,8 +3,8 @@
  * files-scan.c - bow-verify --files: the inodes that differ, and how
  *
  * All that was in use at the checkpoint and has been written since is in the
- * plan of a rollback.  So only those blocks of the inode tables are compared
- * that the plan puts back.  A file may also have been overwritten in place
+ * plan of a rollback, but for what is in the journal only.  So only those blocks
+ * of the inode tables are compared that one of the two names.  A file may also have been overwritten in place
  * without a change of its inode: blocks of the plan that none of the inodes
  * found so far owns are looked for in all the others.
  */
@@ -41,6 +41,20 @@ static void clear(struct files *f, u64 block, u64 count)
 		f->owner_unknown[block / 8] &= (u8)~(1u << block % 8);
 }
 
+static void mark(struct files *f, u64 block)
+{
+	if (block < f->blocks)
+		f->changed[block / 8] |= (u8)(1u << block % 8);
+}
+
+static void mark_patches(struct files *f, const struct view_patches *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->count; i++)
+		mark(f, p->patch[i].block);
+}
+
 static int mark_changed(struct files *f)
 {
 	const struct bow_log *log = &f->old->log;
@@ -57,11 +71,13 @@ static int mark_changed(struct files *f)
 		end = (((run.target + run.sectors) << BOW_SECTOR_SHIFT) +
 		       bytes - 1) / bytes;
 		for (; b < end && b < f->blocks; b++)
-			f->changed[b / 8] |= (u8)(1u << b % 8);
+			mark(f, b);
 	}
 	/* Block 0 is always put back; the plan leaves it out. */
 	for (b = 0; b * bytes < log->bs && b < f->blocks; b++)
-		f->changed[b / 8] |= (u8)(1u << b % 8);
+		mark(f, b);
+	mark_patches(f, &f->view[FILES_OLD]->journal.patches);
+	mark_patches(f, &f->view[FILES_NOW]->journal.patches);
 	memcpy(f->owner_unknown, f->changed, (size_t)(f->blocks / 8 + 1));
 	return 0;
 }
@@ -232,6 +248,9 @@ static bool identical(const struct inode_pair *p)
 
 	return a->i_ctime == b->i_ctime && a->i_mtime == b->i_mtime &&
 	       a->i_links_count == b->i_links_count &&
+	       a->i_mode == b->i_mode && inode_uid(*a) == inode_uid(*b) &&
+	       inode_gid(*a) == inode_gid(*b) && a->i_flags == b->i_flags &&
+	       a->i_generation == b->i_generation &&
 	       EXT2_I_SIZE(a) == EXT2_I_SIZE(b) &&
 	       !memcmp(a->i_block, b->i_block, sizeof(a->i_block)) &&
 	       (p->bytes <= EXT2_GOOD_OLD_INODE_SIZE ||

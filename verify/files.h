@@ -4,7 +4,8 @@
  *
  *   files-scan.c   the inodes that differ between the views, and how
  *   files-names.c  the names of these inodes in each view
- *   files.c        what that means for each name, and telling it
+ *   files.c        what that means for each name
+ *   files-tell.c   telling it
  */
 #ifndef BOW_VERIFY_FILES_H
 #define BOW_VERIFY_FILES_H
@@ -60,17 +61,36 @@ struct files_array {
 
 struct files {
 	struct old *old;
-	struct fs_view now;
-	ext2_filsys fs[FILES_VIEWS];
+	struct fs_view *view[FILES_VIEWS];
+	ext2_filsys fs[FILES_VIEWS];	/* of the views */
 	u64 blocks;
-	u8 *changed;		/* a bit a block: its old contents are kept */
+	u8 *changed;		/* a bit a block: may differ between the views */
 	u8 *owner_unknown;	/* of those, whose owner was not met yet */
 	struct files_array file;	/* struct file, by rising inode */
 	struct files_array dir[FILES_VIEWS];	/* struct file_dir, root first */
 	struct files_array name;	/* struct file_name */
 	struct files_array text;	/* the names themselves */
 	u64 unreadable;		/* inodes and directories */
+	bool changing;		/* files were written meanwhile */
 	int err;		/* -errno in a callback of libext2fs */
+};
+
+/* What a rollback does, */
+enum files_action { FILES_BRING_BACK, FILES_REMOVE, FILES_CHANGE };
+
+/* and a name that it does it to. */
+struct files_record {
+	const struct file *file;
+	enum files_action action;
+	char *path;		/* as it is now; FILES_BRING_BACK: as it was */
+	char *old_path;		/* when it was renamed, or NULL */
+	bool link;		/* another name of a file that stays */
+};
+
+struct files_report {
+	struct files *f;
+	struct files_array record;
+	u64 counts[3];
 };
 
 /* A new zeroed item at the end, or NULL. */
@@ -86,5 +106,8 @@ int files_names(struct files *f);
 
 /* The path of a name in `dir` of a view; the caller frees it.  NULL: memory. */
 char *files_path(const struct files *f, const struct file_name *name);
+
+/* Sorts the records by path. */
+void files_tell(struct files_report *rep, const struct options *o);
 
 #endif /* BOW_VERIFY_FILES_H */

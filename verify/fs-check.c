@@ -45,7 +45,7 @@ static bool check_size(struct fs_view *v, u64 device)
 
 static bool open_fs(struct fs_view *v)
 {
-	errcode_t code = view_ext2(&v->view, 0, &v->fs);
+	errcode_t code = journal_ext2(&v->journal, &v->view, &v->fs);
 
 	switch (code) {
 	case 0:
@@ -78,11 +78,17 @@ static void check_super(struct fs_view *v)
 	    EXT2_INODES_PER_GROUP(sb) > v->fs->blocksize * 8)
 		fs_fault_add(&v->faults,
 			     "superblock: its groups are larger than their bitmaps");
-	if (ext2fs_has_feature_journal_needs_recovery(sb))
-		v->unsettled = "its journal is to be replayed first";
+	if (v->journal.problem)
+		snprintf(v->unsettled, sizeof(v->unsettled),
+			 "its journal is to be replayed first, and %s",
+			 v->journal.problem);
+	else if (v->journal.fast_commits)
+		snprintf(v->unsettled, sizeof(v->unsettled),
+			 "its journal is to be replayed first, and has fast commits, which are not read");
 	else if (!(sb->s_state & EXT2_VALID_FS) &&
 		 !ext2fs_has_feature_journal(sb))
-		v->unsettled = "it was in use, and has no journal";
+		snprintf(v->unsettled, sizeof(v->unsettled),
+			 "it was in use, and has no journal");
 }
 
 /* ---- groups ---- */
@@ -246,10 +252,12 @@ void fs_check(struct fs_view *v)
 		return;
 	check_super(v);
 	/* Without its journal the metadata may be of different moments. */
-	if (v->unsettled || v->faults.count)
+	if (v->unsettled[0] || v->faults.count)
 		return;
 	check_groups(v);
-	check_totals(v);
+	/* While it is mounted those in the superblock are not kept. */
+	if (!v->journal.pending)
+		check_totals(v);
 	/* What a wrong descriptor leads to is not worth a message. */
 	if (v->faults.count || stopped(v))
 		return;

@@ -4,6 +4,7 @@
  * the journal
  */
 #include "fs.h"
+#include "jbd2.h"
 
 static void of_group(struct fs_fault *fault, dgrp_t group)
 {
@@ -76,61 +77,14 @@ void fs_check_root(struct fs_view *v)
 
 /* ---- the journal ---- */
 
-/* Big-endian, at the start of the journal's first block. */
-#define JOURNAL_MAGIC 0xc03b3998u
-#define JOURNAL_SUPER_V1 3u
-#define JOURNAL_SUPER_V2 4u
-#define JOURNAL_CSUM_V2 0x08u
-#define JOURNAL_CSUM_V3 0x10u
-#define JOURNAL_SUPER_SIZE 1024u
-enum journal_word {
-	JOURNAL_W_MAGIC = 0,
-	JOURNAL_W_TYPE = 1,
-	JOURNAL_W_BLOCK_SIZE = 3,
-	JOURNAL_W_LENGTH = 4,	/* blocks */
-	JOURNAL_W_FIRST = 5,	/* block of the log itself */
-	JOURNAL_W_START = 7,	/* 0: nothing is to be replayed */
-	JOURNAL_W_INCOMPAT = 10,
-	JOURNAL_W_CSUM = 63,
-};
-
-static u32 word(const u8 *super, enum journal_word n)
-{
-	__be32 value;
-
-	memcpy(&value, super + 4 * n, sizeof(value));
-	return ext2fs_be32_to_cpu(value);
-}
-
-static bool csum_ok(u8 *super)
-{
-	u32 want = word(super, JOURNAL_W_CSUM);
-
-	if (!(word(super, JOURNAL_W_INCOMPAT) &
-	      (JOURNAL_CSUM_V2 | JOURNAL_CSUM_V3)))
-		return true;
-	memset(super + 4 * JOURNAL_W_CSUM, 0, 4);
-	return ext2fs_crc32c_le(~0u, super, JOURNAL_SUPER_SIZE) == want;
-}
-
 /* What is wrong with it; NULL: nothing. */
 static const char *judge(const struct fs_view *v, u8 *super, u64 blocks)
 {
-	u32 type = word(super, JOURNAL_W_TYPE);
-	u32 length = word(super, JOURNAL_W_LENGTH);
+	const char *why = jbd2_super_judge(super, v->fs->blocksize, blocks);
 
-	if (word(super, JOURNAL_W_MAGIC) != JOURNAL_MAGIC ||
-	    (type != JOURNAL_SUPER_V1 && type != JOURNAL_SUPER_V2))
-		return "has no superblock";
-	if (word(super, JOURNAL_W_BLOCK_SIZE) != v->fs->blocksize)
-		return "has another block size";
-	if (length > blocks || word(super, JOURNAL_W_FIRST) >= length)
-		return "is longer than its inode";
-	if (!csum_ok(super))
-		return "superblock: wrong checksum";
-	if (word(super, JOURNAL_W_START))
+	if (!why && !v->journal.pending && jbd2_word(super, JBD2_W_START))
 		return "is not empty, and is not to be replayed";
-	return NULL;
+	return why;
 }
 
 static void check_journal_block(struct fs_view *v, u64 blocks, blk64_t at)

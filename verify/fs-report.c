@@ -210,6 +210,8 @@ static void verdict_text(FILE *out, const char *which, const struct fs_view *v)
 		v->verdict == FS_DAMAGED ? "DAMAGED" : verdict(v));
 	if (v->verdict == FS_NOT_CHECKED)
 		fprintf(out, ": %s", v->reason);
+	else if (v->journal.pending)
+		fprintf(out, ", with its journal replayed");
 	fputc('\n', out);
 }
 
@@ -307,6 +309,8 @@ static void view_json(struct json *j, const char *name, const struct fs_view *v)
 	json_string(j, "verdict", verdict(v));
 	if (v->verdict == FS_NOT_CHECKED)
 		json_string(j, "reason", v->reason);
+	if (v->journal.pending)
+		json_u64(j, "journal_transactions", v->journal.transactions);
 	for (i = 0; v->has_super && i < FACTS; i++) {
 		if (facts[i].number) {
 			json_u64(j, facts[i].key, facts[i].number(&v->super));

@@ -74,7 +74,7 @@ void fs_examine_view(struct fs_view *v)
 		return;
 	if (v->faults.count)
 		v->verdict = FS_DAMAGED;
-	else if (v->unsettled)
+	else if (v->unsettled[0])
 		not_checked(v, v->unsettled);
 	else
 		v->verdict = FS_SOUND;
@@ -101,23 +101,30 @@ int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
 		fs_examine_view(&f->now);
 	if (!view_open(&f->old.view, dev, log, VIEW_OLD))
 		fs_examine_view(&f->old);
-	r = failed(&f->old, e);
+	r = bow_stopped(m, e);
 	if (!r)
-		r = bow_stopped(m, e);
+		r = failed(&f->old, e);
 	if (r || f->old.verdict == FS_ABSENT)
 		return r;
 	fs_cross_uuid(f, log);
-	if (f->old.verdict == FS_SOUND && log->scanned)
+	/* Of a checkpoint amid writes the bitmaps may be older than the log. */
+	if (f->old.verdict == FS_SOUND && !f->old.journal.pending &&
+	    log->scanned)
 		return fs_cross_check(f, dev, log, m, e);
 	return 0;
 }
 
+void fs_free_view(struct fs_view *v)
+{
+	if (v->fs)
+		ext2fs_free(v->fs);
+	v->fs = NULL;
+	view_patch(&v->view, NULL);
+	journal_free(&v->journal);
+}
+
 void fs_free(struct fs_findings *f)
 {
-	if (f->old.fs)
-		ext2fs_free(f->old.fs);
-	if (f->now.fs)
-		ext2fs_free(f->now.fs);
-	f->old.fs = NULL;
-	f->now.fs = NULL;
+	fs_free_view(&f->old);
+	fs_free_view(&f->now);
 }

@@ -6,6 +6,7 @@
 #define BOW_VERIFY_FS_H
 
 #include "cli.h"
+#include "journal.h"
 #include "view.h"
 
 enum fs_verdict {
@@ -38,9 +39,10 @@ struct fs_faults {
 struct fs_view {
 	struct view view;
 	ext2_filsys fs;		/* NULL: could not be opened */
+	struct journal journal;	/* as far as it is patched into the view */
 	bool has_super;		/* `super` is one of ext2/3/4, host order */
 	struct ext2_super_block super;
-	const char *unsettled;	/* why its bitmaps need not be right, or NULL */
+	char unsettled[160];	/* why its bitmaps need not be right, or "" */
 	const struct bow_monitor *monitor;
 	enum fs_verdict verdict;
 	char reason[160];	/* why it was not checked */
@@ -71,8 +73,9 @@ int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
 	       const struct bow_monitor *m, struct bow_error *e);
 void fs_free(struct fs_findings *f);
 
-/* The filesystem in one view, which is open; v->fs is to be freed. */
+/* The filesystem in one view, which is open; fs_free_view() always. */
 void fs_examine_view(struct fs_view *v);
+void fs_free_view(struct fs_view *v);
 
 /* Would a rollback give a filesystem that is known not to be sound? */
 static inline bool fs_is_bad(const struct fs_findings *f)

@@ -98,14 +98,13 @@ static enum bow_exit cat(struct old *old)
 
 static enum bow_exit open_and_cat(struct old *old)
 {
-	errcode_t code = view_ext2(&old->fs.view, 0, &old->fs.fs);
+	errcode_t code = journal_ext2(&old->fs.journal, &old->fs.view,
+				      &old->fs.fs);
 	enum bow_exit status;
 
 	initialize_ext2_error_table();
-	if (code)
-		return cat_failed(old, code);
-	status = cat(old);
-	ext2fs_free(old->fs.fs);
+	status = code ? cat_failed(old, code) : cat(old);
+	fs_free_view(&old->fs);
 	return status;
 }
 

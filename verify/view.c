@@ -2,6 +2,7 @@
 /*
  * view.c - reading the device as it was at the checkpoint, or as it is now
  */
+#include "jbd2.h"
 #include "log.h"
 #include "view.h"
 
@@ -58,13 +59,16 @@ int view_open(struct view *v, struct bow_dev *dev, const struct bow_log *log,
 
 u64 view_place(const struct view *v, u64 sector, u64 *sectors)
 {
+	/* A scan for another view of the same log may have seen it move. */
+	u64 block0 = has_chain(v->log) ? v->log->live : v->block0;
+
 	if (v->mapped)
 		return bow_where_get(v->log->where, sector, sectors);
 	if (sector >= v->block0_sectors)
 		return sector;
 	if (*sectors > v->block0_sectors - sector)
 		*sectors = v->block0_sectors - sector;
-	return v->block0 + sector;
+	return block0 + sector;
 }
 
 bool view_run(const struct view *v, u64 at, struct bow_run *run)
@@ -93,6 +97,23 @@ void view_follow(struct view *v, struct live *live)
 	v->live = live;
 }
 
+void view_patch(struct view *v, const struct view_patches *patches)
+{
+	v->patches = patches;
+}
+
+/* After another scan of the log. */
+static int reopen(struct view *v)
+{
+	const struct view_patches *patches = v->patches;
+	struct live *live = v->live;
+	int r = view_open(v, v->dev, v->log, v->which);
+
+	v->patches = patches;
+	v->live = live;
+	return r;
+}
+
 /*
  * [sector, sector + sectors) was read at `place`: was it still there?  1: it
  * was; 0: read it again; or -errno.
@@ -111,8 +132,7 @@ static int still_there(struct view *v, u64 sector, u64 sectors, u64 place)
 		return r ? r : 1;
 	r = live_scan(live, &e);
 	if (!r)
-		r = view_open(v, v->dev, v->log, v->which);
-	v->live = live;
+		r = reopen(v);
 	return r ? r : view_place(v, sector, &n) == place && n == sectors;
 }
 
@@ -139,6 +159,56 @@ static int read_piece(struct view *v, u64 offset, void *buf, size_t *bytes)
 	return r < 0 ? r : 0;
 }
 
+/* ---- patches ---- */
+
+/* The first patch that is not below `block`; NULL: none. */
+static const struct view_patch *find_patch(const struct view_patches *p,
+					   u64 block)
+{
+	size_t low = 0, high = p->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (p->patch[middle].block < block)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < p->count ? &p->patch[low] : NULL;
+}
+
+/* The journal has zeros where the block begins with the journal's own magic. */
+static void unescape(u8 *p, size_t bytes, u32 skip)
+{
+	__be32 magic = ext2fs_cpu_to_be32(JBD2_MAGIC);
+
+	for (; skip < sizeof(magic) && bytes; bytes--)
+		*p++ = ((u8 *)&magic)[skip++];
+}
+
+/* As read_piece(), of a part of one block or of what lies between two patches. */
+static int read_patched(struct view *v, u64 offset, u8 *buf, size_t *bytes)
+{
+	u32 size = v->patches->bytes, skip = (u32)(offset % size);
+	u64 block = offset / size;
+	const struct view_patch *patch = find_patch(v->patches, block);
+	int r;
+
+	if (!patch || patch->block - block > (skip + *bytes - 1) / size)
+		return read_piece(v, offset, buf, bytes);
+	if (patch->block != block) {
+		*bytes = (size_t)(patch->block - block) * size - skip;
+		return read_piece(v, offset, buf, bytes);
+	}
+	if (*bytes > size - skip)
+		*bytes = size - skip;
+	r = read_piece(v, patch->place * size + skip, buf, bytes);
+	if (!r && patch->escaped)
+		unescape(buf, *bytes, skip);
+	return r;
+}
+
 int view_read(struct view *v, u64 offset, void *buf, size_t bytes)
 {
 	u8 *p = buf;
@@ -147,7 +217,8 @@ int view_read(struct view *v, u64 offset, void *buf, size_t bytes)
 		return -ERANGE;
 	while (bytes) {
 		size_t part = bytes;
-		int r = read_piece(v, offset, p, &part);
+		int r = v->patches ? read_patched(v, offset, p, &part) :
+				     read_piece(v, offset, p, &part);
 
 		if (r) {
 			v->err = r;

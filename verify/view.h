@@ -18,6 +18,19 @@ enum view_state {
 	VIEW_NOW,	/* what a commit keeps; block 0 is the live copy */
 };
 
+/* A block of a filesystem whose contents are to be read elsewhere in the view. */
+struct view_patch {
+	u64 block;
+	u64 place;
+	bool escaped;		/* its first word is not there: see view.c */
+};
+
+struct view_patches {
+	u32 bytes;		/* a block */
+	size_t count;
+	struct view_patch *patch;	/* sorted by block */
+};
+
 struct view {
 	struct bow_dev *dev;
 	const struct bow_log *log;
@@ -26,6 +39,7 @@ struct view {
 	u64 block0;		/* sector that stands for block 0, when not */
 	u64 block0_sectors;
 	struct live *live;	/* NULL: nothing changes */
+	const struct view_patches *patches;	/* NULL: none */
 	int err;		/* of the last read that failed, -errno */
 	u64 bad_sector;		/* where in the view that was */
 };
@@ -45,6 +59,12 @@ int view_open(struct view *v, struct bow_dev *dev, const struct bow_log *log,
  * Reads of the old view are right then however much is written meanwhile.
  */
 void view_follow(struct view *v, struct live *live);
+
+/*
+ * From here on view_read() takes these blocks from elsewhere, as after a replay of
+ * the journal.  view_place() and view_run() know nothing of it.
+ */
+void view_patch(struct view *v, const struct view_patches *patches);
 
 /*
  * All of [offset, offset + bytes), or an error; -ERANGE: past the end.
