@@ -17,11 +17,12 @@ static const char help[] =
 	"  status      tell what the device is doing\n"
 	"  checkpoint  keep the contents of this moment until commit or rollback\n"
 	"  commit      keep what was written since, give up the old contents\n"
+	"  files       name the files that a rollback would change\n"
 	"  resume      go on with the checkpoint on DEVICE after a reboot\n"
 	"  browse      mount the old filesystem at MOUNTPOINT, read-only\n"
 	"\n"
 	"Options:\n"
-	"  -J, --json       print the result as JSON\n"
+	"  -J, --json       print the result as JSON; files: one object a line\n"
 	"  -d, --device DEVICE\n"
 	"                   browse: whose old state, for that of /\n"
 	"      --close      browse: unmount it, and let go of it\n"
@@ -45,6 +46,7 @@ static const struct command {
 	{ "status", ctl_status },
 	{ "checkpoint", ctl_checkpoint },
 	{ "commit", ctl_commit },
+	{ "files", ctl_files },
 	{ "resume", ctl_resume },
 	{ "browse", ctl_browse },
 };

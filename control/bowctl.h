@@ -138,6 +138,11 @@ struct ctl_place {
 
 /* `name` is a mount point or file, a device, or a name below /dev/mapper. */
 int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e);
+/*
+ * The same, for a log alone: it is on p->dm.under, which is `name` itself, as a
+ * device or an image, if there is no dm-bow.
+ */
+int ctl_place_log(struct ctl_place *p, const char *name, struct ctl_error *e);
 void ctl_place_close(struct ctl_place *p);
 
 /* ranges.c: ranges of sectors, and messages of many of them; pure */
@@ -283,6 +288,8 @@ enum bow_exit ctl_commit(const struct ctl_options *o, struct ctl_error *e);
 enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e);
 /* resume.c */
 enum bow_exit ctl_resume(const struct ctl_options *o, struct ctl_error *e);
+/* files.c: becomes bow-verify, and returns only if that fails */
+enum bow_exit ctl_files(const struct ctl_options *o, struct ctl_error *e);
 /* browse.c */
 enum bow_exit ctl_browse(const struct ctl_options *o, struct ctl_error *e);
 /* How a failure with -errno ends the program. */

@@ -27,24 +27,15 @@ struct browse {
 
 /* ---- opening ---- */
 
-/* Below dm-bow, or what was named, when that is not dm-bow. */
 static int find_log_device(struct browse *b)
 {
 	const char *name = b->o->device ? b->o->device : "/";
 	struct ctl_place place;
-	struct stat st;
-	int err = ctl_place_open(&place, name, b->e);
+	int err = ctl_place_log(&place, name, b->e);
 
 	ctl_place_close(&place);
-	if (!err) {
-		snprintf(b->device, sizeof(b->device), "%s", place.dm.under);
-		return 0;
-	}
-	if (err != -ENODEV || !b->o->device || stat(name, &st) ||
-	    S_ISDIR(st.st_mode))
-		return err;
-	snprintf(b->device, sizeof(b->device), "%s", name);
-	return 0;
+	snprintf(b->device, sizeof(b->device), "%s", place.dm.under);
+	return err;
 }
 
 static int log_failed(struct browse *b, int err, const struct bow_error *le)

@@ -93,6 +93,19 @@ int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e)
 	return find_mount(p, e);
 }
 
+int ctl_place_log(struct ctl_place *p, const char *name, struct ctl_error *e)
+{
+	int err = ctl_place_open(p, name, e);
+	struct stat st;
+
+	if (err != -ENODEV || stat(name, &st) || S_ISDIR(st.st_mode))
+		return err;
+	if (strlen(name) >= sizeof(p->dm.under))
+		return ctl_fail(e, -ENAMETOOLONG, "its name is too long");
+	strcpy(p->dm.under, name);
+	return 0;
+}
+
 void ctl_place_close(struct ctl_place *p)
 {
 	if (p->mount_fd >= 0)
