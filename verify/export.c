@@ -132,25 +132,63 @@ static void on_damage(void *ctx, const struct bow_error *e)
 {
 	struct old *old = ctx;
 
+	if (old->damage && old->damaged < DAMAGE_MAX)
+		old->damage[old->damaged] = *e;
 	old->damaged++;
-	message_error(PROGRAM, old->o->device, e);
 }
 
 /*
+ * On a device that is written to meanwhile, a backup that was moved away looks
+ * damaged, and so may the log: 1, it has to be looked at again.
+ */
+static int verify_once(struct old *old, const struct bow_monitor *m, bool last,
+		       struct bow_error *e)
+{
+	bool live = old->fs.view.live;
+	int r = 0;
+
+	old->damaged = 0;
+	memset(e, 0, sizeof(*e));
+	if (live)
+		r = live_scan(&old->live, e);
+	if (!r)
+		r = bow_log_verify(old->dev, &old->log, m, e);
+	if (r == -EUCLEAN && live && !last && live_changed(&old->live) == 1)
+		return 1;
+	return r == -EUCLEAN && old->damaged ? 0 : r;
+}
+
+/* A machine that writes all the time moves few of the backups. */
+#define TRIES_MAX 10
+
+/*
  * Every backup against its checksum.  A few that are damaged are no reason to
- * keep back all the rest.  On a live device one that has moved would look
- * damaged, and the walk would not see it.
+ * keep back all the rest.
  */
 static enum bow_exit verify_backups(struct old *old)
 {
 	struct bow_monitor m = old->monitor;
 	struct bow_error e = { 0 };
+	int tries = TRIES_MAX, r;
+	u64 i;
 
-	if (old->fs.view.live || old->log.state == BOW_STATE_FINISHING)
+	if (old->log.state == BOW_STATE_FINISHING)
 		return BOW_EXIT_OK;
 	m.damage = on_damage;
-	if (!bow_log_verify(old->dev, &old->log, &m, &e) || old->damaged)
+	old->damage = bow_alloc(DAMAGE_MAX * sizeof(*old->damage));
+	do
+		r = verify_once(old, &m, !--tries, &e);
+	while (r == 1);
+	if (r || old->damaged)
+		progress_end(&old->progress);
+	for (i = 0; old->damage && i < old->damaged && i < DAMAGE_MAX; i++)
+		message_error(PROGRAM, old->o->device, &old->damage[i]);
+	bow_free(old->damage);
+	old->damage = NULL;
+	if (!r)
 		return BOW_EXIT_OK;
+	if (r == -ESTALE)
+		return old_unreadable(old, r);
 	message_error(PROGRAM, old->o->device, &e);
 	return bow_error_exit(&e);
 }

@@ -21,6 +21,7 @@ struct old {
 	struct bow_monitor monitor;
 	struct progress progress;
 	u64 damaged;		/* backups that do not match, of an export */
+	struct bow_error *damage;	/* the first DAMAGE_MAX of them */
 };
 
 /* ---- old.c: --dm-table and --cat, and the way to all modes ---- */
