@@ -210,6 +210,41 @@ json_names() {
 	run ! grep -Evq '^[0-9]+ [0-9]+ [0-9]+ [^ ]+$' "$dir/progress"
 }
 
+# little COMMAND...
+#   Runs it with little more address space than it takes itself.
+little() {
+	run bash -c 'ulimit -v 7000 || exit 77; exec "$@"' - "$@"
+}
+
+@test "too little memory for its map: the log is checked, the rest refused" {
+	local whole
+
+	requires native
+	made='biglog --bs 512 260000'
+	"$top/build/tests/biglog" --bs 512 260000 "$img"
+	whole=$("$verify" -J "$img" | jq '{ sound, entries, rollback_bytes,
+		rollback_runs, can_roll_back, can_commit, damaged_backups }')
+	little "$verify" -v "$img"
+	[ "$status" -eq 0 ]
+	[[ $output == *"memory is short: the copies take "* ]]
+	[[ $output == *"can be done: roll back or commit"* ]]
+	[[ $output =~ "not checked: not enough memory, it needs about "[1-9][0-9]" MiB" ]]
+	little "$verify" -J "$img"
+	[ "$(sed '/memory is short/d' <<<"$output" | jq '{ sound, entries,
+		rollback_bytes, rollback_runs, can_roll_back, can_commit,
+		damaged_backups }')" = "$whole" ]
+	little "$verify" --files "$img"
+	[ "$status" -eq 8 ]
+	[[ $output == *"not enough memory for the log (may need, in MiB: "* ]]
+	# A wrong byte is still found.
+	little "$verify" --list -J "$img"
+	dest=$(grep -m 1 '"kind": "backup"' <<<"$output" | jq .dest)
+	printf '\245' | dd of="$img" bs=512 seek="$dest" conv=notrunc status=none
+	little "$verify" "$img"
+	[ "$status" -eq 4 ]
+	[[ $output =~ "log block "[0-9]+", entry "[0-9]+": " ]]
+}
+
 @test "wrong arguments: exit 16" {
 	make_log
 	expect_unwritten 16 "$verify"

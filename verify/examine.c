@@ -15,6 +15,7 @@
 
 struct watch {
 	struct progress progress;
+	const char *device;
 	struct findings *findings;
 };
 
@@ -33,6 +34,13 @@ static void on_damage(void *ctx, const struct bow_error *e)
 	if (f->damage && f->damaged < DAMAGE_MAX)
 		f->damage[f->damaged] = *e;
 	f->damaged++;
+}
+
+static void on_memory_short(void *ctx, u64 passes)
+{
+	const struct watch *w = ctx;
+
+	message_memory_short(PROGRAM, w->device, passes, w->progress.bar);
 }
 
 /*
@@ -108,19 +116,36 @@ static int examine_resume(struct bow_dev *dev, struct findings *f,
 }
 
 static int examine_fs(struct bow_dev *dev, struct findings *f,
-		      const struct bow_monitor *m)
+		      const struct bow_monitor *m, struct bow_error *e)
 {
-	struct bow_error e = { 0 };
-	int r;
-
 	/* What could not be followed, chain or record, leads to no view. */
 	if (f->log.state == BOW_STATE_FINISHING ? f->e.why != BOW_WHY_NONE :
 						  !f->log.scanned)
 		return 0;
-	r = fs_examine(&f->fs, dev, &f->log, m, &e);
-	if (r && f->e.why == BOW_WHY_NONE)
-		f->e = e;
-	return r;
+	return fs_examine(&f->fs, dev, &f->log, m, e);
+}
+
+/* What programs and libraries take beside the map, MiB. */
+#define MEMORY_REST 24u
+
+/*
+ * The log alone can be examined in passes; all else needs the map in one piece.
+ * That the map fits, and the rest does not, is said in the same way.
+ */
+static void leave_out_fs(struct findings *f)
+{
+	struct fs_view *old = &f->fs.old;
+	u64 map = (f->log.entries * BOW_WHERE_RUN_BYTES >> 20) + 1;
+	u64 bitmaps = f->log.sectors >> 24;
+
+	if (!f->can_resume && f->no_resume.why == BOW_WHY_NONE)
+		bow_no_memory(&f->no_resume);
+	fs_free(&f->fs);
+	memset(&f->fs, 0, sizeof(f->fs));
+	old->verdict = FS_NOT_CHECKED;
+	snprintf(old->reason, sizeof(old->reason),
+		 "not enough memory, it needs about %llu MiB",
+		 (unsigned long long)(map + bitmaps + MEMORY_REST));
 }
 
 static int examine_device(struct bow_dev *dev, struct findings *f,
@@ -128,6 +153,7 @@ static int examine_device(struct bow_dev *dev, struct findings *f,
 {
 	int r = bow_log_open(dev, &f->log, &f->e);
 
+	f->log.frugal = true;
 	if (r || f->log.state == BOW_STATE_NONE)
 		return r;
 	if (f->log.state != BOW_STATE_FINISHING)
@@ -143,6 +169,8 @@ static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
 				 const struct bow_monitor *m)
 {
 	enum bow_exit status = BOW_EXIT_OK;
+	struct bow_error e = { 0 };
+	int r;
 
 	if (examine_device(dev, f, m))
 		status = bow_error_exit(&f->e);
@@ -150,12 +178,23 @@ static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
 		return BOW_EXIT_NO_LOG;
 	if (status != BOW_EXIT_OK && status != BOW_EXIT_DAMAGED)
 		return status;
-	if ((examine_map(dev, f) || examine_resume(dev, f, m)) &&
-	    status == BOW_EXIT_OK)
+	if (f->log.passes) {
+		leave_out_fs(f);
+		return status;
+	}
+	r = examine_map(dev, f);
+	if (!r)
+		r = examine_resume(dev, f, m);
+	if (r && r != -ENOMEM && status == BOW_EXIT_OK)
 		status = bow_error_exit(&f->map);
 	if (status != BOW_EXIT_OK && status != BOW_EXIT_DAMAGED)
 		return status;
-	if (examine_fs(dev, f, m))
+	r = examine_fs(dev, f, m, &e);
+	if (r == -ENOMEM)
+		leave_out_fs(f);
+	else if (r && f->e.why == BOW_WHY_NONE)
+		f->e = e;
+	if (r && r != -ENOMEM)
 		return bow_error_exit(&f->e);
 	return fs_is_bad(&f->fs) ? BOW_EXIT_DAMAGED : status;
 }
@@ -163,12 +202,13 @@ static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
 static void examine_once(struct bow_dev *dev, const struct options *o,
 			 struct findings *f)
 {
-	struct watch w = { .findings = f };
+	struct watch w = { .findings = f, .device = o->device };
 	struct bow_monitor m = {
 		.ctx = &w,
 		.progress = on_progress,
 		.stop = signals_stop,
 		.damage = on_damage,
+		.memory_short = on_memory_short,
 	};
 
 	memset(f, 0, sizeof(*f));
