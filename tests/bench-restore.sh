@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench-restore.sh [--record] [MIB [ROUNDS]] - how fast restoring is
+# bench-restore.sh [--record | --only PART] [MIB [ROUNDS]] - how fast restoring is
 #
 # Beside bow-restore and bow-verify, in one run and in a new order in each of
 # ROUNDS (5) rounds, plain programs of tests/bench move the same bytes between
@@ -11,16 +11,21 @@
 # in build/bench/; tests/bench/report.sh makes tables of it and fails when a
 # target is missed.  With --record they go into docs/performance.md.
 #
+# PART is file, verify (bow-verify, of twice as many MiB), ways or loop.
 # TMPDIR says where the images are: on a disk, with room for 6 x MIB.
 
 set -eu
 cd "$(dirname "$0")/.."
 
 record=0
-if [ "${1-}" = --record ]; then
+parts='file verify ways loop'
+case ${1-} in
+--record)
 	record=1
-	shift
-fi
+	shift ;;
+--only)	parts=${2?}
+	shift 2 ;;
+esac
 mib=${1-2048}
 rounds=${2-5}
 restore=$PWD/build/bow-restore
@@ -197,6 +202,17 @@ detach()
 
 # ---- what to run ----
 
+# need MIB - room for the image, before the disk is filled
+need()
+{
+	local free
+
+	free=$(($(df --output=avail -k "$dir" | tail -n 1) / 1024))
+	[ "$free" -ge "$1" ] && return
+	echo "bench-restore.sh: $dir: $1 MiB are needed, $free MiB are free" >&2
+	exit 1
+}
+
 machine()
 {
 	fact mib "$mib"
@@ -209,6 +225,7 @@ machine()
 
 run_file()
 {
+	need $((mib * 6))
 	make_log "$mib"
 	"$restore" -q "$img"
 	"$tests/copier" compare "$img" "$dir/list"
@@ -219,6 +236,7 @@ run_file()
 
 run_verify()
 {
+	need $((mib * 2 + mib / 4))
 	make_log $((mib * 2)) --holes
 	verifying
 }
@@ -226,6 +244,7 @@ run_verify()
 # So many ways: with less of all.
 run_ways()
 {
+	need "$mib"
 	make_log $((mib / 8))
 	strategies ways-file "$img"
 	attach || return 0
@@ -235,6 +254,7 @@ run_ways()
 
 run_loop()
 {
+	need $((mib * 6))
 	make_log "$mib"
 	attach || return 0
 	restoring loop "$loop"
@@ -245,7 +265,7 @@ rm -rf "$out"
 mkdir -p "$out"
 machine
 no_log
-for part in file verify ways loop; do
+for part in $parts; do
 	"run_$part"
 	fact load "$(cut -d' ' -f1 /proc/loadavg)"
 done

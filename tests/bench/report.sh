@@ -105,12 +105,28 @@ targets()
 		target 'bow-verify / reading once, twice the log' \
 			"$(ratio "$in/verify/verify" "$in/verify/read")" 1.11 \
 			'at most 1.11 (0.9 of the speed)'
-	target 'flushes of a rollback' "$(call fsync 2 "$in/calls")" \
-		$((4 + $(fact mib) / 64))
+	[ ! -e "$in/calls" ] ||
+		target 'flushes of a rollback' "$(call fsync 2 "$in/calls")" \
+			$((4 + $(fact mib) / 64))
 	target 'reads of --check without a log' \
 		"$(call pread64 2 "$in/none.calls")" 1
 	target 'milliseconds of --check without a log, fork to exit' \
 		"$(column "$in/none/check" 1 | middle | awk '{ print $1 / 1e3 }')" 1
+	echo
+}
+
+calls()
+{
+	[ -e "$in/calls" ] || return 0
+	echo 'System calls of one rollback:'
+	echo
+	echo '| call | number | moved |'
+	echo '|---|---|---|'
+	sort "$in/calls" | awk '
+		/^p?(read|write)/ { moved = sprintf("%.1f MiB", $3 / 1048576) }
+		/^io_/ { moved = $3 " requests" }
+		/sync|^readahead/ { moved = "" }
+		{ printf "| %s | %d | %s |\n", $1, $2, moved }'
 	echo
 }
 
@@ -129,16 +145,7 @@ tables()
 		"$(column "$in/none/usage" 2 | middle) and" \
 		"$(column "$in/none/usage" 3 | middle)."
 	echo
-	echo 'System calls of one rollback:'
-	echo
-	echo '| call | number | moved |'
-	echo '|---|---|---|'
-	sort "$in/calls" | awk '
-		/^p?(read|write)/ { moved = sprintf("%.1f MiB", $3 / 1048576) }
-		/^io_/ { moved = $3 " requests" }
-		/sync|^readahead/ { moved = "" }
-		{ printf "| %s | %d | %s |\n", $1, $2, moved }'
-	echo
+	calls
 	table file 'On an image file:'
 	table loop 'On a loop device over the file, direct I/O below it:'
 	table verify 'bow-verify, a log of twice the size, on an image file:'
