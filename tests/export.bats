@@ -175,6 +175,48 @@ assemble() {
 	expect_unwritten 4 "$verify" --fsck "$img"
 }
 
+# stopped CALL COMMAND...
+#   --fsck with that system call slowed down, ended by a signal once COMMAND is
+#   true, in a directory that is empty then.
+stopped() {
+	local pid ended=0
+
+	strace -D -f -o /dev/null -e trace="$1" -e inject="$1:delay_enter=10000" \
+		"$verify" --fsck "$img" >"$dir/said" 2>&1 &
+	pid=$!
+	until "${@:2}" "$pid"; do sleep 0.02; done
+	kill -TERM "$pid"
+	wait "$pid" || ended=$?
+	[ "$ended" -eq 32 ] || { cat "$dir/said"; return 1; }
+	[ -z "$(ls "$TMPDIR")" ]
+}
+
+writing() { [ -n "$(find "$TMPDIR" -name old -size +1)" ]; }
+checking() { pgrep -P "$1" e2fsck; }
+
+@test "--fsck: interrupted while writing or checking: exit 32, nothing is left" {
+	requires strace native
+	make_old
+	export TMPDIR=$dir/tmp
+	mkdir "$TMPDIR"
+	stopped pwrite64 writing
+	stopped pread64 checking
+	"$verify" --fsck "$img"
+	[ -z "$(ls "$TMPDIR")" ]
+}
+
+@test "--fsck: no room for the image: exit 8, said before it is written" {
+	requires root
+	make_old
+	mkdir "$dir/small"
+	mount -t tmpfs -o size=64k none "$dir/small"
+	mounts+=("$dir/small")
+	TMPDIR=$dir/small expect_unwritten 8 "$verify" --fsck "$img"
+	[[ $output =~ "--fsck: needs up to "[1-9.]+" MiB elsewhere for a temporary image: set TMPDIR" ]]
+	[ -z "$(ls "$dir/small")" ]
+	TMPDIR=$dir/nowhere expect_unwritten 8 "$verify" --fsck "$img"
+}
+
 @test "no log: exit 2; a commit that is ending: no old state" {
 	make_log
 	cp "$log.orig.img" "$img"

@@ -41,7 +41,7 @@ void fs_fault_text(const struct fs_fault *fault, char *buf, size_t bytes)
 	snprintf(buf, bytes, "%s%s", where, fault->text);
 }
 
-static int read_super(struct fs_view *v)
+int fs_read_super(struct fs_view *v)
 {
 	struct ext2_super_block *sb = &v->super;
 	int r = view_read(&v->view, SUPERBLOCK_OFFSET, sb, sizeof(*sb));
@@ -64,7 +64,7 @@ static void not_checked(struct fs_view *v, const char *why)
 void fs_examine_view(struct fs_view *v)
 {
 	initialize_ext2_error_table();
-	if (read_super(v))
+	if (fs_read_super(v))
 		fs_failed(v, -v->view.err, "the superblock");
 	else if (!v->has_super)
 		not_checked(v, "no ext2, ext3 or ext4 filesystem");

@@ -83,6 +83,9 @@ static inline bool fs_is_bad(const struct fs_findings *f)
 	return f->old.verdict == FS_DAMAGED || f->cross.faults.count;
 }
 
+/* As it is on the disk; 0 or -errno. */
+int fs_read_super(struct fs_view *v);
+
 /* A new fault to be filled in further; never NULL. */
 struct fs_fault *fs_fault_add(struct fs_faults *faults, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
