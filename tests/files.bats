@@ -151,6 +151,8 @@ real() {
 	says '.action == "bring-back" and .path == "/link"'
 	says '.action == "remove" and .path == "/link"'
 	says '.type == "summary" and .unreadable == 0'
+	json_names <"$dir/json" >"$dir/names"
+	json_documented bow-verify.8 "$dir/names"
 }
 
 @test "created, deleted, renamed, linked, overwritten ...: what find sees" {

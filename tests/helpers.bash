@@ -155,6 +155,24 @@ man_options()
 		option_names
 }
 
+# json_names
+#   The names of all members in JSON, one a line.
+json_names()
+{
+	jq -r '[paths[] | strings] | unique[]' | sort -u
+}
+
+# json_documented PAGE NAMES
+#   Is each of these members, in a file, in that section of the man page?
+json_documented()
+{
+	sed -n '/^\.SH JSON/,/^\.SH EX/p' "$top/man/$1" |
+		grep -oE '[a-z][a-z0-9_]*' | sort -u >"$dir/documented"
+	comm -23 "$2" "$dir/documented" >"$dir/missing"
+	cat "$dir/missing"
+	[ ! -s "$dir/missing" ]
+}
+
 # fs_free IMAGE
 #   The free sectors of an ext2/3/4 image: START LENGTH a line.
 fs_free()

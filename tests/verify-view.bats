@@ -244,6 +244,8 @@ journal_of() {
 	expect_unwritten 0 "$verify" -J "$img"
 	jq -e '.old_filesystem | .verdict == "sound" and
 		.journal_transactions == 1' <<<"$output"
+	json_names <<<"$output" >"$dir/names"
+	json_documented bow-verify.8 "$dir/names"
 	# The image is as the disk was, and e2fsck replays.
 	expect_unwritten 0 "$verify" --export "$dir/out" "$img"
 	"$mklog" --compare "$dir/out" "$fs" "$free"

@@ -122,7 +122,7 @@ static int examine_fs(struct bow_dev *dev, struct findings *f,
 	if (f->log.state == BOW_STATE_FINISHING ? f->e.why != BOW_WHY_NONE :
 						  !f->log.scanned)
 		return 0;
-	return fs_examine(&f->fs, dev, &f->log, m, e);
+	return fs_examine(&f->fs, dev, &f->log, f->live, m, e);
 }
 
 /* What programs and libraries take beside the map, MiB. */
@@ -200,7 +200,7 @@ static enum bow_exit examine_all(struct bow_dev *dev, struct findings *f,
 }
 
 static void examine_once(struct bow_dev *dev, const struct options *o,
-			 struct findings *f)
+			 bool is_live, struct findings *f)
 {
 	struct watch w = { .findings = f, .device = o->device };
 	struct bow_monitor m = {
@@ -212,6 +212,7 @@ static void examine_once(struct bow_dev *dev, const struct options *o,
 	};
 
 	memset(f, 0, sizeof(*f));
+	f->live = is_live;
 	f->damage = bow_alloc(DAMAGE_MAX * sizeof(*f->damage));
 	progress_init(&w.progress, PROGRAM, o->device, o->progress_fd,
 		      o->quiet || o->json, false);
@@ -228,11 +229,12 @@ void examine(struct bow_dev *dev, const struct options *o, struct findings *f)
 {
 	struct live live = { .dev = dev };
 	int tries = TRIES_MAX;
-	bool again;
+	bool is_live, again;
 
 	do {
-		again = live_is(o->device) && !live_look(&live);
-		examine_once(dev, o, f);
+		is_live = live_is(o->device);
+		again = is_live && !live_look(&live);
+		examine_once(dev, o, is_live, f);
 		again = again && f->status == BOW_EXIT_DAMAGED && --tries &&
 			live_changed(&live) == 1;
 		if (again)

@@ -89,8 +89,17 @@ static int failed(const struct fs_view *v, struct bow_error *e)
 	return bow_fail(e, v->view.err, BOW_WHY_IO_READ, v->view.bad_sector, 0);
 }
 
+/* Bitmaps and descriptors of a filesystem in use are read at different moments. */
+static void doubt(struct fs_view *now)
+{
+	if (!now->faults.count)
+		return;
+	memset(&now->faults, 0, sizeof(now->faults));
+	not_checked(now, "it was written to meanwhile");
+}
+
 int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
-	       const struct bow_monitor *m, struct bow_error *e)
+	       bool live, const struct bow_monitor *m, struct bow_error *e)
 {
 	int r;
 
@@ -99,6 +108,8 @@ int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
 	f->now.monitor = f->old.monitor = m;
 	if (!view_open(&f->now.view, dev, log, VIEW_NOW))
 		fs_examine_view(&f->now);
+	if (live)
+		doubt(&f->now);
 	if (!view_open(&f->old.view, dev, log, VIEW_OLD))
 		fs_examine_view(&f->old);
 	r = bow_stopped(m, e);

@@ -66,11 +66,11 @@ struct fs_findings {
 /* ---- fs.c ---- */
 
 /*
- * Examine both views of a scanned log.  0, or -EINTR, -EIO or -ENOMEM with the
+ * Examine both views of a scanned log; `live`: below a dm-bow that is running.  0, or -EINTR, -EIO or -ENOMEM with the
  * reason in `e`; fs_free() always.  `f` is zeroed.
  */
 int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
-	       const struct bow_monitor *m, struct bow_error *e);
+	       bool live, const struct bow_monitor *m, struct bow_error *e);
 void fs_free(struct fs_findings *f);
 
 /* The filesystem in one view, which is open; fs_free_view() always. */

@@ -26,6 +26,7 @@ struct options {
 
 /* What was found; filled by examine(), told by the report. */
 struct findings {
+	bool live;		/* dm-bow is running over the device */
 	struct bow_log log;
 	struct bow_error e;	/* the first fault; why NONE: sound */
 	struct bow_plan plan;

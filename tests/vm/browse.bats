@@ -151,6 +151,8 @@ flip()
 			bowctl files /mnt >/tmp/files 2>&1 || { cat /tmp/files; exit 3; }
 			! grep -v -e ' /new' -e ' /a/[25]' -e ' /b/' -e ' / ' -e ' /a/ ' \
 				-e rollback -e meanwhile /tmp/files || exit 4
+			bow-verify -v /dev/vda >/tmp/files 2>&1 || { cat /tmp/files; exit 5; }
+			! grep -e DAMAGED -e 'present filesystem:' /tmp/files || exit 6
 		done
 		kill %1 2>/dev/null; wait" 300
 	vm_run 'cd /mnt && rm a/30 && mv a/31 b/moved && echo new >made &&
@@ -167,6 +169,9 @@ flip()
 		has(.type == "summary" and .journal_transactions > 0 and
 			(.journal_pending or .changed_meanwhile | not))' \
 		"$BATS_TEST_TMPDIR/live"
+	run -0 vm_run 'bow-verify -v /dev/vda' 60
+	[[ $output = *"filesystem after a rollback: sound"* ]]
+	[[ $output = *"filesystem at present: sound, with its journal replayed"* ]]
 	vm_cut
 	"$vm_src/build/bow-verify" --files -J "$img" >"$BATS_TEST_TMPDIR/cut"
 	diff "$BATS_TEST_TMPDIR/live" "$BATS_TEST_TMPDIR/cut"
