@@ -46,7 +46,8 @@ programs_of()
 	unit)	unit_programs build unit
 		echo 'host passes build/tests/passes' ;;
 	san)	unit_programs build/san san-unit
-		sanitized restore restore-damage restore-faults verify verify-view ;;
+		sanitized restore restore-damage restore-faults verify verify-view \
+			files-journal ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
 	faults)	echo "host faults build/tests/faults --logs 300 --states $(
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
