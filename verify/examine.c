@@ -53,6 +53,47 @@ static bool is_refusal(const struct bow_error *e)
 	       e->why == BOW_WHY_COMMIT_UNSURE;
 }
 
+/* ---- where in the log something is that was found in all of it ---- */
+
+static void set_place(struct bow_error *e, u32 sequence, u32 entry)
+{
+	e->in_block = e->in_entry = true;
+	e->sequence = sequence;
+	e->entry = entry;
+}
+
+/* The newest entry that puts the sector back. */
+static int find_source(void *ctx, const struct bow_log *log, u32 sequence,
+		       u32 index, const struct bow_entry *entry,
+		       enum bow_entry_kind kind, struct bow_error *e)
+{
+	struct bow_error *found = ctx;
+
+	(void)log;
+	(void)kind;
+	(void)e;
+	if (!found->in_entry && !bow_entry_is_claim(entry) &&
+	    found->value >= entry->source &&
+	    found->value - entry->source < entry->size >> BOW_SECTOR_SHIFT)
+		set_place(found, sequence, index);
+	return 0;
+}
+
+static void locate(struct bow_dev *dev, struct findings *f,
+		   const struct bow_monitor *m)
+{
+	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_error unused = { 0 };
+
+	if (f->e.in_block)
+		return;
+	/* The old block 0 is what the oldest entry says. */
+	if (f->e.why == BOW_WHY_FINAL_LOG)
+		set_place(&f->e, 0, 0);
+	if (f->e.why == BOW_WHY_NOT_DISJOINT && f->log.scanned)
+		bow_log_walk(dev, &f->log, find_source, &f->e, &quiet, &unused);
+}
+
 static int examine_commit(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
@@ -64,6 +105,11 @@ static int examine_commit(struct bow_dev *dev, struct findings *f,
 	if (!r || f->e.why != BOW_WHY_NONE || is_refusal(&f->no_commit))
 		return 0;
 	f->e = f->no_commit;
+	/* Only the newest header counts. */
+	if (f->e.why == BOW_WHY_SECTOR0 && !f->e.in_block) {
+		f->e.in_block = true;
+		f->e.sequence = f->log.newest.sequence;
+	}
 	return r;
 }
 
@@ -76,6 +122,8 @@ static int examine_log(struct bow_dev *dev, struct findings *f,
 	f->can_roll_back = !r;
 	if (r == -EINTR)
 		return r;
+	if (r == -EUCLEAN)
+		locate(dev, f, m);
 	also = examine_commit(dev, f, m);
 	return r ? r : also;
 }
