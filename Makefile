@@ -6,6 +6,8 @@
 #   CFLAGS          added last to the compiler's flags
 #   SAN=1           build with address and undefined-behaviour sanitizers
 #                   (hosted programs and tests only; into build/san)
+#   COV=1           build hosted programs and tests with clang, counting what
+#                   runs (into build/cov); "make coverage" does it
 #   KDIR            kernel build directory (default: the newest installed
 #                   kernel headers under /lib/modules)
 #   DESTDIR, prefix, sbindir, mandir, sharedir, completiondir
@@ -16,6 +18,7 @@
 VERSION := 0.1
 V ?= 0
 SAN ?= 0
+COV ?= 0
 CC ?= cc
 KLCC ?= klcc
 prefix ?= /usr/local
@@ -51,6 +54,10 @@ ifeq ($(SAN),1)
 B := build/san
 BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer -O1
+else ifeq ($(COV),1)
+B := build/cov
+override CC := clang
+BASE_CFLAGS += -fprofile-instr-generate -fcoverage-mapping -O1
 else
 B := build
 endif
@@ -79,6 +86,7 @@ MAN := $(sort $(wildcard man/*.[1-8]))
 
 hosted = $(patsubst %.c,$(B)/hosted/%.o,$(1))
 klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
+small = $(patsubst %.c,$(B)/small/%.o,$(1))
 
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
@@ -150,6 +158,13 @@ $(B)/tests/%: $(B)/hosted/tests/unit/%.o $(call hosted,$(LIB_SRC) $(filter-out k
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# With small windows, and allocations that fail.
+$(B)/tests/test_small_%: $(B)/small/tests/unit/test_small_%.o $(call small,$(LIB_SRC)) \
+		$(call hosted,$(filter-out kmod/bow_disk.c,$(CORE_SRC)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) \
+		-Wl,--wrap=calloc -o $@ $^
+
 $(B)/tests/test_ctl_%: $(B)/hosted/tests/unit/test_ctl_%.o $(call hosted,$(CONTROL_PARTS) $(LIB_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
@@ -178,7 +193,6 @@ FAULTS_SRC := $(sort $(wildcard tests/faults/*.c)) \
 	$(filter-out tests/mklog/mklog.c,$(sort $(wildcard tests/mklog/*.c)))
 FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64 \
 	-Wl,--wrap=bow_kernel_call
-small = $(patsubst %.c,$(B)/small/%.o,$(1))
 
 $(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config
 	@mkdir -p $(@D)

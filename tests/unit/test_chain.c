@@ -216,22 +216,26 @@ static void torn_append(void)
 	log_overwrite(&l, 1);
 }
 
+static struct bow_header_disk *copy_header(void)
+{
+	return (struct bow_header_disk *)mem_block(l.img, LOG_NEXT);
+}
+
 /* At LOG_NEXT: what looks like a copy of this log block, with no entry. */
 static struct bow_header_disk *put_copy(void)
 {
 	u8 *copy = mem_block(l.img, LOG_NEXT);
-	struct bow_header_disk *h = (struct bow_header_disk *)copy;
 
 	memcpy(copy, l.img, MEM_BS);
 	memset(copy + BOW_HEADER_SIZE + 2 * BOW_ENTRY_SIZE, 0,
 	       MEM_BS - BOW_HEADER_SIZE - 2 * BOW_ENTRY_SIZE);
-	return h;
+	return copy_header();
 }
 
 static void seal_copy(void)
 {
 	u8 *copy = mem_block(l.img, LOG_NEXT);
-	struct bow_header_disk *h = (struct bow_header_disk *)copy;
+	struct bow_header_disk *h = copy_header();
 
 	h->entries_csum = cpu_to_le32(
 		bow_entries_csum(copy, BOW_HEADER_SIZE, le32_to_cpu(h->count)));
@@ -257,13 +261,22 @@ static void other_copies(void)
 	CHECK(torn_kind() == BOW_TORN_ROLLOVER_OLD);
 	OTHER_COPY(checkpoint_id[0], 0x5b);
 	OTHER_COPY(device_sectors, cpu_to_le64(MEM_SECTORS - 8));
-	OTHER_COPY(sequence, cpu_to_le32(1));
 	OTHER_COPY(resumed, cpu_to_le32(1));
 	OTHER_COPY(count, cpu_to_le32(90));
 	OTHER_COPY(magic, cpu_to_le32(BOW_MAGIC_RESTORING));
 	OTHER_COPY(header_size, cpu_to_le16(4));
-	OTHER_COPY(block_size, cpu_to_le32(2048));
 	OTHER_COPY(header_version, cpu_to_le16(BOW_VERSION_1_0));
+	/* Whole, but of other blocks, or later in the chain. */
+	torn_append();
+	put_copy()->block_size = cpu_to_le32(2048);
+	copy_header()->count = cpu_to_le32(2);
+	seal_copy();
+	CHECK(torn_kind() == BOW_TORN_APPEND);
+	torn_append();
+	put_copy()->sequence = cpu_to_le32(1);
+	copy_header()->prev_log = cpu_to_le64(460 * 8);
+	seal_copy();
+	CHECK(torn_kind() == BOW_TORN_APPEND);
 	/* No copy is named at all. */
 	torn_append();
 	log_header(&l)->next_log = 0;

@@ -68,6 +68,52 @@ static void header_fields(void)
 	BAD(sequence, cpu_to_le32(MEM_BLOCKS), BOW_WHY_PREV_LOG);
 }
 
+/* Two fields that are wrong together. */
+static void header_pairs(void)
+{
+	struct bow_header_disk *h = log_header(&l);
+
+	/* Neither a version nor what v0 has there, a count. */
+	fresh();
+	h->header_version = 0;
+	h->header_size = 0;
+	CHECK(refusal() == BOW_WHY_VERSION);
+	/* A guard leaves less room for entries. */
+	fresh();
+	h->flags = cpu_to_le32(BOW_FLAG_GUARD);
+	h->count = cpu_to_le32(33);
+	h->header_csum = cpu_to_le32(bow_header_csum(h));
+	CHECK(refusal() == BOW_WHY_COUNT);
+}
+
+/* A device that is smaller than the block, or larger than any. */
+static void device_sizes(void)
+{
+	const struct bow_header_v0_disk v0 = {
+		.magic = cpu_to_le32(BOW_MAGIC_LOG), .count = cpu_to_le32(1),
+	};
+	struct bow_error e;
+	struct bow_log log;
+
+	fresh();
+	mem_init(&m, l.img);
+	m.dev.size = 2048;
+	CHECK(bow_log_open(&m.dev, &log, &e) == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_BLOCK_SIZE && e.value == MEM_BS);
+	bow_log_free(&log);
+	memcpy(m.now, &v0, sizeof(v0));
+	CHECK(bow_log_open(&m.dev, &log, &e) == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_BLOCK_SIZE);
+	bow_log_free(&log);
+	m.dev.size = 511;
+	CHECK(!bow_log_open(&m.dev, &log, &e) && log.state == BOW_STATE_NONE);
+	bow_log_free(&log);
+	m.dev.size = 1ull << 60;
+	CHECK(!bow_log_open(&m.dev, &log, &e));
+	CHECK(log.sectors == 1ull << 48);
+	bow_log_free(&log);
+}
+
 static void header_places(void)
 {
 	const __le64 huge = cpu_to_le64(~0ull), odd = cpu_to_le64(9);
@@ -255,6 +301,8 @@ int main(void)
 {
 	RUN(good_log, "header: a good log is rolled back");
 	RUN(header_fields, "header: bad versions, sizes and counts are refused");
+	RUN(header_pairs, "header: nor are pairs of values that do not fit");
+	RUN(device_sizes, "header: devices smaller than a block, or enormous");
 	RUN(header_places, "header: bad places and sizes are refused");
 	RUN(header_checksum, "header: a wrong checksum is refused");
 	RUN(entry_fields, "entry: every bad field is refused, with the reason");

@@ -90,6 +90,32 @@ static void not_disjoint(void)
 	CHECK(e.why == BOW_WHY_NOT_DISJOINT && e.value == 32);
 }
 
+/* Of a backup of two blocks, the second must be put back. */
+static void not_disjoint_in_part(void)
+{
+	struct bow_entry_disk two = {
+		.source = cpu_to_le64(20 * 8), .dest = cpu_to_le64(30 * 8),
+		.size = cpu_to_le32(2 * MEM_BS),
+	};
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 31, LOG_PLACE);
+	log_entry(&l, 20, 30, 0);
+	memcpy(l.img + BOW_HEADER_SIZE + 2 * BOW_ENTRY_SIZE, &two, sizeof(two));
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_NOT_DISJOINT && e.value == 31 * 8);
+}
+
+/* Block 0 of D0 is where something else must be put back. */
+static void block_0_is_not_kept(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, LOG_PLACE, LOG_PLACE + 1);
+	log_backup(&l, LOG_BACKUP0, LOG_PLACE);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_NOT_DISJOINT && e.value == LOG_PLACE * 8);
+}
+
 static void v1_0_claims_are_overlaps(void)
 {
 	log_begin(&l, BOW_HEADER_SIZE);
@@ -112,6 +138,8 @@ int main(void)
 	RUN(block_0_is_left_out, "plan: block 0 is not among the copies");
 	RUN(backups_are_no_targets, "plan: moved backups are not put back");
 	RUN(not_disjoint, "plan: a log that would eat its backups is refused");
+	RUN(not_disjoint_in_part, "plan: or a part of one");
+	RUN(block_0_is_not_kept, "plan: or block 0 as it was");
 	RUN(v1_0_claims_are_overlaps, "plan: v1.0 knows no claims");
 	bow_log_free(&log_);
 	return tap_done();

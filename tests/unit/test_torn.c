@@ -292,6 +292,105 @@ static void live_copy_moved_to_used_place(void)
 	}
 }
 
+/*
+ * The append that was torn had moved the live copy.  An older entry without a
+ * checksum, of two blocks, is no move of it.
+ */
+static void no_move_of_live_copy(void)
+{
+	struct bow_header_disk *h = log_header(&l);
+	struct bow_entry_disk two = {
+		.source = cpu_to_le64(5 * 8), .dest = cpu_to_le64(470 * 8),
+		.size = cpu_to_le32(2 * MEM_BS),
+	};
+	u32 mask;
+
+	log_begin(&l, BOW_HEADER_SIZE_GUARD);
+	log_append(&l);
+	memcpy(mem_block(l.img, 470), mem_block(l.img, 5), 2 * MEM_BS);
+	log_entry(&l, 5, 470, 0);
+	memcpy(l.img + BOW_HEADER_SIZE_GUARD + BOW_ENTRY_SIZE, &two,
+	       sizeof(two));
+	log_seal(&l);
+	memcpy(before, l.img, MEM_BS);
+	log_append(&l);
+	backups(20, 30);
+	log_entry(&l, LOG_LIVE, 450, 0);
+	h->sector0 = cpu_to_le64(450 * 8);
+	log_seal(&l);
+	memcpy(after, l.img, MEM_BS);
+	log_overwrite(&l, 5);
+	log_overwrite(&l, 6);
+	for (mask = 1; mask < 256; mask += 2) {
+		tear(mask);
+		CHECK(rolls_back());
+	}
+}
+
+static int open_log(struct bow_error *e)
+{
+	struct bow_log log;
+	int r;
+
+	mem_init(&m, l.img);
+	r = bow_log_open(&m.dev, &log, e);
+	bow_log_free(&log);
+	return r;
+}
+
+/* Rot in the first log block, without a state before it, is no activation. */
+static void rot_in_first_block(void)
+{
+	struct bow_error e;
+
+	log_begin(&l, BOW_HEADER_SIZE_GUARD);
+	backups(0, 5);
+	log_seal(&l);
+	l.img[BOW_HEADER_SIZE_GUARD + 30] ^= 1;
+	CHECK(open_log(&e) == -EUCLEAN && e.why == BOW_WHY_ENTRIES_CSUM);
+}
+
+/* `n` log blocks before the newest, whose entries have rotted. */
+static void rotten_after(u32 n)
+{
+	u32 i;
+
+	log_begin(&l, BOW_HEADER_SIZE_GUARD);
+	log_header(&l)->next_log = cpu_to_le64(400 * 8);
+	for (i = 0; i < n; i++) {
+		log_backup(&l, 1 + i, LOG_PLACE + i);
+		log_roll_over(&l, 401 + i);
+	}
+	backups(n, 60);
+	log_seal(&l);
+	memset(l.img + BOW_HEADER_SIZE_GUARD, 0xee, 2048);
+}
+
+/* Evidence is looked for in so many older log blocks, and in what is sound. */
+static void evidence_has_an_end(void)
+{
+	struct bow_error e;
+
+	rotten_after(3);
+	CHECK(open_log(&e) == -EUCLEAN && e.why == BOW_WHY_ENTRIES_CSUM);
+	CHECK(m.reads == 5);
+	rotten_after(70);
+	CHECK(open_log(&e) == -EUCLEAN && e.why == BOW_WHY_ENTRIES_CSUM);
+	CHECK(m.reads == 2 + 1 + 64);
+	rotten_after(3);
+	mem_block(l.img, 401)[BOW_HEADER_SIZE_GUARD + 30] ^= 1;
+	CHECK(open_log(&e) == -EUCLEAN && e.why == BOW_WHY_ENTRIES_CSUM);
+	rotten_after(3);
+	mem_init(&m, l.img);
+	m.fail_read = 3;
+	{
+		struct bow_log log;
+
+		CHECK(bow_log_open(&m.dev, &log, &e) == -EIO);
+		bow_log_free(&log);
+	}
+}
+
 int main(void)
 {
 	RUN(append_all_sectors,
@@ -305,5 +404,9 @@ int main(void)
 	RUN(live_copy_moved, "torn append that moved the live block 0");
 	RUN(live_copy_moved_to_used_place,
 	    "torn append that moved it to a place that was used before");
+	RUN(no_move_of_live_copy,
+	    "torn append: what has no checksum need not be the live copy");
+	RUN(rot_in_first_block, "rot in the first log block is no activation");
+	RUN(evidence_has_an_end, "evidence of a roll-over is not sought for ever");
 	return tap_done();
 }
