@@ -57,7 +57,7 @@ BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 else ifeq ($(COV),1)
 B := build/cov
 override CC := clang
-BASE_CFLAGS += -fprofile-instr-generate -fcoverage-mapping -O1
+BASE_CFLAGS += -fprofile-instr-generate -fcoverage-mapping -O1 -DBOW_COVERAGE
 else
 B := build
 endif

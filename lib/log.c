@@ -148,13 +148,13 @@ static bool covers(u64 start, u32 bytes, u64 sector)
  * Does this entry move the live copy of block 0?  Going back in time, w->live
  * is where it was after the entry; set it to where it was before.
  */
-static bool moves_live(struct walk *w, u32 index, const struct bow_entry *entry)
+static bool moves_live(struct walk *w, const struct bow_entry *entry)
 {
 	/* A torn append may have taken away the entry that moved it there. */
 	bool sure = w->live_found || w->log->torn != BOW_TORN_APPEND;
 
 	/* Its contents change in place, so no writer gave it a checksum. */
-	if (!w->live || index == 0 || entry->checksum)
+	if (!w->live || entry->checksum)
 		return false;
 	if (sure && covers(entry->dest, entry->size, w->live)) {
 		w->live = entry->source + (w->live - entry->dest);
@@ -188,7 +188,7 @@ static enum bow_entry_kind kind_of(struct walk *w, u32 index,
 		return w->h.sequence ? BOW_ENTRY_LOG : BOW_ENTRY_BLOCK0;
 	if (bow_entry_is_claim(entry))
 		return BOW_ENTRY_CLAIM;
-	return moves_live(w, index, entry) ? BOW_ENTRY_LIVE : BOW_ENTRY_BACKUP;
+	return moves_live(w, entry) ? BOW_ENTRY_LIVE : BOW_ENTRY_BACKUP;
 }
 
 static void count_entry(struct bow_log *log, const struct bow_entry *entry,
@@ -316,7 +316,8 @@ static int previous_block(struct walk *w)
 
 	bow_entry_get(w->block, &w->h, 0, &entry0);
 	w->e->sequence = w->h.sequence - 1;
-	if (n != bow_block_sectors(log->bs) || place == 0)
+	/* Entries are of whole blocks, and none has block 0 as its dest. */
+	if (BOW_NEVER(n != bow_block_sectors(log->bs) || place == 0))
 		return bow_bad(w->e, BOW_WHY_CHAIN_PLACE, place, 0);
 	guess_ahead(w, place);
 	r = bow_get(w->dev, place, w->block, log->bs, w->e);

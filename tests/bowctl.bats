@@ -12,8 +12,8 @@ bats_require_minimum_version 1.5.0
 
 setup() {
 	top=$BATS_TEST_DIRNAME/..
-	ctl=$top/build/tests/ctl
-	bowctl=$top/build/bowctl
+	ctl=$top/${BOW_BUILD:-build}/tests/ctl
+	bowctl=$top/${BOW_BUILD:-build}/bowctl
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/bow.XXXXXX")
 	img=$dir/img
 	mnt=$dir/mnt

@@ -9,7 +9,8 @@
 top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 restore=${BOW_RESTORE:-$top/build/bow-restore}
 verify=${BOW_VERIFY:-$top/build/bow-verify}
-mklog=$top/build/tests/mklog
+build=$top/${BOW_BUILD:-build}
+mklog=$build/tests/mklog
 samples=$top/../shared/samples
 
 case $restore in /*) ;; *) restore=$top/$restore ;; esac

@@ -13,6 +13,7 @@ PACKAGES_MODULE='linux-image-cloud-amd64 linux-headers-cloud-amd64 kmod'
 PACKAGES_TEST='attr bats procps binutils e2fsprogs git jq mount perl-base strace util-linux
 	xxd zstd'
 PACKAGES_LINT='clang cppcheck mandoc shellcheck sparse'
+PACKAGES_COVERAGE='clang jq llvm'
 PACKAGES_MACHINES='gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
 	libc6-dev-arm64-cross libc6-dev-s390x-cross qemu-user'
 PACKAGES_VM='attr busybox cpio dmsetup e2fsprogs fdisk initramfs-tools

@@ -12,7 +12,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	load helpers
 	common_setup
-	ctl=$top/build/tests/ctl
+	ctl=$build/tests/ctl
 }
 
 teardown() {

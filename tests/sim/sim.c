@@ -19,7 +19,7 @@
 #define STATES_DEFAULT 300000u
 #define STATES_LONG 4000000u
 /* With fewer, some rare case may be missing. */
-#define STATES_COVER 100000u
+#define STATES_COVER 300000u
 
 static const struct config configs[] = {
 	{ "bs 512", 512, 512, false, false, false },

@@ -17,6 +17,7 @@ void *__wrap_calloc(size_t n, size_t bytes);
 static uint32_t alloc_left = UINT32_MAX;	/* until one fails; max: never */
 static bool alloc_failed;
 static bool alloc_stays;	/* the later ones fail as well */
+static uint32_t alloc_then = UINT32_MAX;	/* or after so many more */
 
 void *__wrap_calloc(size_t n, size_t bytes)
 {
@@ -26,8 +27,12 @@ void *__wrap_calloc(size_t n, size_t bytes)
 		alloc_left--;
 		return __real_calloc(n, bytes);
 	}
-	if (alloc_failed && !alloc_stays)
-		return __real_calloc(n, bytes);
+	if (alloc_failed && !alloc_stays) {
+		if (alloc_then != UINT32_MAX && !alloc_then--)
+			alloc_stays = true;
+		if (!alloc_stays)
+			return __real_calloc(n, bytes);
+	}
 	alloc_failed = true;
 	return NULL;
 }
@@ -44,6 +49,7 @@ static inline void alloc_fail(uint32_t k, bool stays)
 static inline bool alloc_end(void)
 {
 	alloc_left = UINT32_MAX;
+	alloc_then = UINT32_MAX;
 	return alloc_failed;
 }
 

@@ -270,6 +270,7 @@ static void other_copies(void)
 	torn_append();
 	put_copy()->block_size = cpu_to_le32(2048);
 	copy_header()->count = cpu_to_le32(2);
+	copy_header()->prev_count = 0;
 	seal_copy();
 	CHECK(torn_kind() == BOW_TORN_APPEND);
 	torn_append();

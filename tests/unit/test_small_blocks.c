@@ -117,9 +117,12 @@ static void search_ends(void)
 		s = (struct seen){ .left = i };
 		CHECK(bow_blocks_each(&b, pick_free, see, &s) == 7);
 	}
-	/* In the last bits of a word, where the next one is asked no more. */
+	/* In the last bits of a word, and before another run in it. */
 	start();
 	CHECK(!bow_blocks_add(&b, BOW_SET_FREE, 62, 1));
+	s = (struct seen){ .left = 1 };
+	CHECK(bow_blocks_each(&b, pick_free, see, &s) == 7);
+	CHECK(!bow_blocks_add(&b, BOW_SET_FREE, 50, 1));
 	s = (struct seen){ .left = 1 };
 	CHECK(bow_blocks_each(&b, pick_free, see, &s) == 7);
 }

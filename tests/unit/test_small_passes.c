@@ -173,6 +173,33 @@ static void changed(void)
 	swap_at = 0;
 }
 
+/*
+ * Memory is short, and then there is none for the passes either: at the latest
+ * when block 0 is to be replaced, and then it can be begun again.
+ */
+static void none_for_passes(void)
+{
+	struct bow_result result;
+	u32 k, then, refused = 0;
+
+	make_chain();
+	k = first_of_passes();
+	CHECK(k != UINT32_MAX);
+	for (then = 0; then < 40; then++) {
+		int r;
+
+		alloc_then = then;
+		r = restore(k, &result);
+		CHECK(!r || r == -ENOMEM);
+		refused += r && !m.writes;
+		if (r)
+			CHECK(!bow_restore(&m.dev, BOW_ACTION_ROLLBACK, false,
+					   NULL, &result, &e));
+		CHECK(log_is_d0(&l, m.now));
+	}
+	CHECK(refused > 8);
+}
+
 /* Stopped in any walk: so it says, and the next restore is complete. */
 static void stopped(void)
 {
@@ -251,6 +278,7 @@ int main(void)
 	RUN(told, "passes: the caller is told how many");
 	RUN(never_learnt, "passes: a first walk that never ends is given up");
 	RUN(changed, "passes: a log that changes meanwhile is refused");
+	RUN(none_for_passes, "passes: without memory for them, and begun again");
 	RUN(stopped, "passes: stopped in any of them, and begun again");
 	RUN(plan_again, "passes: a plan can be made twice, and fail");
 	RUN(not_frugal, "passes: without them, the memory that is missing is told");
