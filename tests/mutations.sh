@@ -31,7 +31,7 @@ order()
 	own=test_$(basename "$1" .c | sed 's/^bow_//')
 	[ -e "tests/unit/$own.c" ] && echo "$own"
 	case $1 in
-	lib/*)	echo faults ;;
+	lib/*)	echo test_chain faults ;;
 	kmod/*)	echo test_core sim ;;
 	esac
 	printf '%s\n' "${units[@]}" faults sim many-logs
