@@ -150,22 +150,55 @@ count_all()
 
 # ---- judging ----
 
+# FILE LINE FUNCTION|text, of the lines that were not reached.
+with_functions()
+{
+	awk -F '|' '
+	function read_file(f,	n, line, now, part) {
+		done[f] = 1
+		while ((getline line <f) > 0) {
+			n++
+			if (line ~ /^[a-z].*\(/ && line !~ /;/) {
+				now = line
+				sub(/\(.*/, "", now)
+				sub(/.*[ *]/, "", now)
+			}
+			fn[f, n] = now
+		}
+		close(f)
+	}
+	{
+		split($1, at, " ")
+		if (!(at[1] in done))
+			read_file(at[1])
+		text = $0
+		sub(/^[^|]*\|/, "", text)
+		print at[1] " " at[2] " " fn[at[1], at[2]] "()|" text
+	}' "$out/missed"
+}
+
 # Lines that were not reached and have no reason; reasons that nothing needs.
 judge_lines()
 {
-	awk -F '|' '
+	with_functions | awk -F '|' '
 	function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
+	function fits(i,	dir) {
+		dir = file[i]
+		if (sub(/\*$/, "", dir) ? index(at[1], dir) != 1 : at[1] != dir)
+			return 0
+		return what[i] == "*" || what[i] == at[3] ||
+			index(text, what[i])
+	}
 	NR == FNR {
 		if ($0 ~ /^#/ || $0 ~ /^[ \t]*$/)
 			next
-		file = trim($1)
-		why = trim($NF)
-		text = $0
-		sub(/^[^|]*\|/, "", text)
-		sub(/\|[^|]*$/, "", text)
-		key = file "|" trim(text)
-		if (NF < 3 || why == "") { print "no reason: " $0; next }
-		known[key] = 0
+		file[++n] = trim($1)
+		what[n] = $0
+		sub(/^[^|]*\|/, "", what[n])
+		sub(/\|[^|]*$/, "", what[n])
+		what[n] = trim(what[n])
+		if (NF < 3 || trim($NF) == "" || what[n] == "")
+			print "no reason: " $0
 		next
 	}
 	{
@@ -173,16 +206,21 @@ judge_lines()
 		text = $0
 		sub(/^[^|]*\|/, "", text)
 		text = trim(text)
-		if (text == "{" || text == "}" || text == "")
+		# What closes or continues something says nothing by itself.
+		if (text !~ /[a-z]/)
 			next
-		if ((at[1] "|" text) in known) known[at[1] "|" text]++
-		else if ((at[1] "|*") in known) known[at[1] "|*"]++
-		else print at[1] ":" at[2] ": not reached: " text
+		found = 0
+		for (i = 1; i <= n; i++)
+			if (fits(i)) { used[i]++; found = 1 }
+		if (!found)
+			print at[1] ":" at[2] ": not reached: " text
 	}
 	END {
-		for (key in known)
-			if (!known[key]) print "reached, or not there: " key
-	}' "$reasons" "$out/missed" | sort
+		for (i = 1; i <= n; i++)
+			if (!used[i])
+				print "nothing needs the reason of " file[i] \
+					" | " what[i]
+	}' "$reasons" - | sort
 }
 
 judge_whole()
@@ -227,7 +265,7 @@ table()
 	}' "$out/lines" "$out/branches"
 }
 
-# Lines that are not reached, by reason.
+# Why lines are not reached.
 reason_table()
 {
 	echo '| file | lines | reason |'

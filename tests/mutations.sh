@@ -22,47 +22,62 @@ count=0 bad=0 number=0
 mapfile -t units < <(printf '%s\n' tests/unit/test_*.c | grep -v test_ctl_ |
 	sed 's,.*/\(.*\)\.c,\1,')
 
-# order FILE
-#   The tests, first those that are likely to see a change of FILE.
-order()
+# The test that bears the name of FILE, if there is one.
+own()
 {
 	local own
 
 	own=test_$(basename "$1" .c | sed 's/^bow_//')
-	[ -e "tests/unit/$own.c" ] && echo "$own"
-	case $1 in
-	lib/*)	echo test_chain faults ;;
-	kmod/*)	echo test_core sim ;;
-	esac
-	printf '%s\n' "${units[@]}" faults sim many-logs
+	[ ! -e "tests/unit/$own.c" ] || echo "$own"
 }
 
 run()
 {
 	case $1 in
-	faults)	timeout 120 build/tests/faults --states 20000 ;;
-	many-logs) timeout 300 build/tests/faults --logs 100 ;;
-	sim)	timeout 300 build/tests/sim --states 30000 ;;
-	*)	timeout 60 "build/tests/$1" ;;
+	faults)	timeout 600 build/tests/faults --states 20000 ;;
+	many-logs) timeout 900 build/tests/faults --logs 100 ;;
+	sim)	timeout 900 build/tests/sim --states 30000 --first ;;
+	*)	timeout 120 "build/tests/$1" ;;
 	esac
 }
 
+# try TEST...
+#   Sets caught to the test that fails first, if one does.
+try()
+{
+	local t status
+
+	[ $# -gt 0 ] || return 0
+	if ! make -s -j2 "${@/#/build/tests/}" >build.log 2>&1; then
+		caught='nothing: it does not build'
+		return
+	fi
+	for t; do
+		status=0
+		run "$t" >test.log 2>&1 || status=$?
+		case $status in
+		0)	continue ;;
+		124)	caught="$t, by its time" ;;
+		*)	caught=$t ;;
+		esac
+		return
+	done
+}
+
 # caught_by FILE
-#   The test that fails first; nothing if all pass.
+#   The test that fails first; nothing if all pass.  The quick ones come first.
 caught_by()
 {
-	local t done=' '
+	local caught='' tests
 
-	for t in $(order "$1"); do
-		case $done in *" $t "*) continue ;; esac
-		done="$done$t "
-		if ! make -s -j2 "build/tests/${t/many-logs/faults}" >build.log \
-			2>&1; then
-			echo 'nothing: it does not build'
-			return
-		fi
-		run "$t" >test.log 2>&1 || { echo "$t"; return; }
+	for tests in "$(own "$1")" "${units[*]}" faults sim; do
+		# shellcheck disable=SC2086  # words
+		[ -n "$caught" ] || try $tests
 	done
+	if [ -z "$caught" ]; then
+		run many-logs >test.log 2>&1 || caught=many-logs
+	fi
+	echo "$caught"
 }
 
 # mutate NAME FILE SED

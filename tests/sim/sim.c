@@ -2,11 +2,13 @@
 /*
  * sim.c - a crash simulator of dm-bow and libbow
  *
- *   sim [--states N] [--long] [--seed N [--cut K [--subset S]]] [-v]
+ *   sim [--states N] [--long] [--first] [--seed N [--ops LIST] [--cut K [--subset S]]] [-v]
  *
  * Runs the module's pure core on a simulated disk under a random workload, cuts
  * the power at every write, and lets libbow restore what each cut may have
- * left.  Prints TAP.  A seed alone determines the configuration and the run.
+ * left.  Prints TAP.  A seed alone determines the configuration and the run; of
+ * the operations of its user, --ops makes only some.  With --first the first
+ * failure is the end, and is not shrunk.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -58,19 +60,31 @@ void *xalloc(size_t bytes)
 
 void sim_fail(struct sim *sim, const char *fmt, ...)
 {
+	struct failure *f = &sim->failure;
 	va_list args;
 
 	if (sim->failed)
 		return;
 	sim->failed = true;
-	printf("# %s: ", sim->cfg->name);
+	f->seen = true;
 	va_start(args, fmt);
-	vprintf(fmt, args);
+	vsnprintf(f->text, sizeof(f->text), fmt, args);
 	va_end(args);
-	printf("\n# build/tests/sim --seed %llu", (unsigned long long)sim->seed);
-	if (sim->examining)
-		printf(" --cut %llu --subset %u",
-		       (unsigned long long)sim->ex.cut, sim->ex.subset);
+	f->at_cut = sim->examining;
+	f->cut = sim->ex.cut;
+	f->subset = sim->ex.subset;
+	f->ops = sim->ops;
+}
+
+void print_reproducer(const struct options *opt, u64 seed,
+		      const struct failure *f)
+{
+	printf("# build/tests/sim --seed %llu", (unsigned long long)seed);
+	if (opt->ops.count)
+		op_set_print(&opt->ops);
+	if (f->at_cut)
+		printf(" --cut %llu --subset %u", (unsigned long long)f->cut,
+		       f->subset);
 	putchar('\n');
 }
 
@@ -103,10 +117,11 @@ static void settled(void *ctx)
 
 /* ---- one run ---- */
 
-static bool run_seed(const struct options *opt, u64 seed, struct coverage *cov)
+struct failure run_seed(const struct options *opt, u64 seed,
+			struct coverage *cov)
 {
 	struct sim *sim = xalloc(sizeof(*sim));
-	bool failed;
+	struct failure failure;
 
 	sim->opt = opt;
 	sim->cov = cov;
@@ -132,9 +147,13 @@ static bool run_seed(const struct options *opt, u64 seed, struct coverage *cov)
 	examiner_exit(sim);
 	disk_exit(&sim->disk);
 	free(sim->garbage);
-	failed = sim->failed;
+	failure = sim->failure;
+	if (failure.seen && !opt->quiet) {
+		printf("# %s: %s\n", sim->cfg->name, failure.text);
+		print_reproducer(opt, seed, &failure);
+	}
 	free(sim);
-	return failed;
+	return failure;
 }
 
 /* ---- groups ---- */
@@ -205,12 +224,16 @@ static bool run_group(const struct options *opt, u32 index,
 	u64 share = (opt->states / CONFIGS + 1) *
 		    (configs[index].resume ? 3 : 1);
 	struct coverage cov = { 0 };
-	bool failed = false;
+	struct failure f = { 0 };
+	bool failed;
 	u64 seed;
 
-	for (seed = index + CONFIGS; cov.states < share && !failed;
+	for (seed = index + CONFIGS; cov.states < share && !f.seen;
 	     seed += CONFIGS)
-		failed = run_seed(opt, seed, &cov);
+		f = run_seed(opt, seed, &cov);
+	failed = f.seen;
+	if (failed && !opt->first)
+		shrink(opt, seed - CONFIGS, &f);
 	printf("%sok %u - %s: %llu states in %llu runs\n",
 	       failed ? "not " : "", index + 1, configs[index].name,
 	       (unsigned long long)cov.states,
@@ -271,7 +294,7 @@ static int run_all(const struct options *opt)
 	u32 failures = 0, i;
 
 	printf("1..%u\n", (u32)CONFIGS + 1);
-	for (i = 0; i < CONFIGS; i++)
+	for (i = 0; i < CONFIGS && !(failures && opt->first); i++)
 		failures += run_group(opt, i, &all);
 	failed = failures != 0;
 	print_coverage(&all);
@@ -291,7 +314,7 @@ static int run_all(const struct options *opt)
 static int run_one(const struct options *opt)
 {
 	struct coverage cov = { 0 };
-	bool failed = run_seed(opt, opt->seed, &cov);
+	bool failed = run_seed(opt, opt->seed, &cov).seen;
 
 	print_coverage(&cov);
 	printf("%sok 1 - seed %llu\n1..1\n", failed ? "not " : "",
@@ -318,7 +341,9 @@ static struct options parse(int argc, char **argv)
 	static const struct option longopts[] = {
 		{ "states", required_argument, NULL, 'n' },
 		{ "long", no_argument, NULL, 'l' },
+		{ "first", no_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "ops", required_argument, NULL, 'o' },
 		{ "cut", required_argument, NULL, 'c' },
 		{ "subset", required_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -335,9 +360,19 @@ static struct options parse(int argc, char **argv)
 		case 'l':
 			opt.states = STATES_LONG;
 			break;
+		case 'f':
+			opt.first = true;
+			break;
 		case 's':
 			opt.seed = number(optarg);
 			opt.one_seed = true;
+			break;
+		case 'o':
+			if (!op_set_parse(&opt.ops, optarg)) {
+				fprintf(stderr, "sim: not a list: %s\n",
+					optarg);
+				exit(16);
+			}
 			break;
 		case 'c':
 			opt.cut = number(optarg);

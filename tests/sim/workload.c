@@ -255,10 +255,26 @@ static void complete_one(struct sim *sim)
 		engine_complete(sim, chosen);
 }
 
+/*
+ * Each operation has random numbers of its own: those that follow are the same
+ * when it is left out.
+ */
+static bool begin_op(struct sim *sim)
+{
+	const struct op_set *set = &sim->opt->ops;
+	u32 op = sim->ops++;
+
+	sim->rng.s = mix(mix(sim->seed) + op);
+	return !set->count || (op < set->count && set->has[op]);
+}
+
 static void user_op(struct sim *sim)
 {
+	bool made = begin_op(sim);
 	u32 kind = rng_below(&sim->rng, 16);
 
+	if (!made)
+		return;
 	if (sim->engine.state == ENGINE_CHECKPOINT &&
 	    !sim->engine.core.map.free)
 		sim->stop.was_full = true;
