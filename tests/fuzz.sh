@@ -16,6 +16,8 @@
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
 out=build/fuzz
 seeds=220
@@ -25,7 +27,6 @@ small='-DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u
 flags="-std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -Ikmod -Ilib -Icommon $small"
 watch='-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined'
 how=watched cover=0
-count=0 failed=0
 
 export ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=0
 
@@ -78,17 +79,6 @@ build()
 		# shellcheck disable=SC2086  # words
 		compile "$target" "$out/$target-$how" $watch || return 1
 	done
-}
-
-say()
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=1
-	fi
 }
 
 # inputs TARGET

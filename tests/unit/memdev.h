@@ -249,6 +249,35 @@ static inline void log_roll_over(struct memlog *l, u32 next)
 	log_entry(l, 0, place, csum);
 }
 
+/* What was torn of the log on l->img; NONE also when it is refused. */
+static inline enum bow_torn log_torn(struct memlog *l, struct memdev *m)
+{
+	struct bow_log log;
+	struct bow_error e;
+	enum bow_torn torn;
+
+	mem_init(m, l->img);
+	torn = bow_log_open(&m->dev, &log, &e) ? BOW_TORN_NONE : log.torn;
+	bow_log_free(&log);
+	return torn;
+}
+
+/* A finishing record that names the backup of block 0, but for its checksum. */
+static inline struct bow_finish_disk log_record(struct memlog *l)
+{
+	return (struct bow_finish_disk){
+		.magic = cpu_to_le32(BOW_MAGIC_FINISHING),
+		.version = cpu_to_le16(BOW_VERSION_1_1),
+		.record_size = cpu_to_le16(BOW_FINISH_SIZE),
+		.block_size = cpu_to_le32(MEM_BS),
+		.final_sector = cpu_to_le64(LOG_BACKUP0 * 8),
+		.final_csum = cpu_to_le32(bow_crc32(
+			0, mem_block(l->img, LOG_BACKUP0), MEM_BS)),
+		.action = cpu_to_le32(BOW_ACTION_ROLLBACK),
+		.device_sectors = cpu_to_le64(MEM_SECTORS),
+	};
+}
+
 /* Do all blocks that were in use hold what they held in D0? */
 static inline bool log_is_d0(const struct memlog *l, const u8 *img)
 {

@@ -187,17 +187,6 @@ static void places(void)
 
 /* ---- torn writes that could be taken for others ---- */
 
-static enum bow_torn torn_kind(void)
-{
-	struct bow_log log;
-	enum bow_torn torn;
-
-	mem_init(&m, l.img);
-	torn = bow_log_open(&m.dev, &log, &e) ? BOW_TORN_NONE : log.torn;
-	bow_log_free(&log);
-	return torn;
-}
-
 static u8 before[MEM_BS];
 
 /* An append of which sector 0 alone got through; LOG_NEXT is as it was. */
@@ -247,7 +236,7 @@ static void seal_copy(void)
 		torn_append();                                   \
 		put_copy()->field = value;                       \
 		seal_copy();                                     \
-		CHECK(torn_kind() == BOW_TORN_APPEND);           \
+		CHECK(log_torn(&l, &m) == BOW_TORN_APPEND);           \
 		CHECK(refusal(BOW_ACTION_ROLLBACK) == BOW_WHY_NONE); \
 		CHECK(log_is_d0(&l, m.now));                     \
 	} while (0)
@@ -258,7 +247,7 @@ static void other_copies(void)
 	torn_append();
 	put_copy();
 	seal_copy();
-	CHECK(torn_kind() == BOW_TORN_ROLLOVER_OLD);
+	CHECK(log_torn(&l, &m) == BOW_TORN_ROLLOVER_OLD);
 	OTHER_COPY(checkpoint_id[0], 0x5b);
 	OTHER_COPY(device_sectors, cpu_to_le64(MEM_SECTORS - 8));
 	OTHER_COPY(resumed, cpu_to_le32(1));
@@ -272,18 +261,18 @@ static void other_copies(void)
 	copy_header()->count = cpu_to_le32(2);
 	copy_header()->prev_count = 0;
 	seal_copy();
-	CHECK(torn_kind() == BOW_TORN_APPEND);
+	CHECK(log_torn(&l, &m) == BOW_TORN_APPEND);
 	torn_append();
 	put_copy()->sequence = cpu_to_le32(1);
 	copy_header()->prev_log = cpu_to_le64(460 * 8);
 	seal_copy();
-	CHECK(torn_kind() == BOW_TORN_APPEND);
+	CHECK(log_torn(&l, &m) == BOW_TORN_APPEND);
 	/* No copy is named at all. */
 	torn_append();
 	log_header(&l)->next_log = 0;
 	log_header(&l)->header_csum =
 		cpu_to_le32(bow_header_csum(log_header(&l)));
-	CHECK(torn_kind() == BOW_TORN_APPEND);
+	CHECK(log_torn(&l, &m) == BOW_TORN_APPEND);
 }
 
 /* Entries of a copy that do not match their checksum. */
@@ -293,7 +282,7 @@ static void rotten_copy(void)
 	put_copy();
 	seal_copy();
 	mem_block(l.img, LOG_NEXT)[BOW_HEADER_SIZE + 30] ^= 1;
-	CHECK(torn_kind() == BOW_TORN_APPEND);
+	CHECK(log_torn(&l, &m) == BOW_TORN_APPEND);
 }
 
 /* A torn roll-over of which the header got through, the block before rotted. */
@@ -308,6 +297,32 @@ static void rotten_previous(void)
 	seal_older();
 	memset(l.img + BOW_HEADER_SIZE, 0xee, 60);
 	CHECK(refusal(BOW_ACTION_ROLLBACK) == BOW_WHY_ENTRIES_CSUM);
+}
+
+/*
+ * A roll-over of which sector 0 got through.  The block before, whole by itself,
+ * is used only if it is the very one.
+ */
+static void other_previous(void)
+{
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		log_begin(&l, BOW_HEADER_SIZE);
+		log_append(&l);
+		backups(0, 60);
+		log_roll_over(&l, LOG_NEXT + 1);
+		backups(60, 60);
+		log_seal(&l);
+		memcpy(l.img + BOW_SECTOR_SIZE, older() + BOW_SECTOR_SIZE,
+		       MEM_BS - BOW_SECTOR_SIZE);
+		older_header()->created = cpu_to_le64(1700000000 - i);
+		seal_older();
+		CHECK(log_torn(&l, &m) ==
+		      (i ? BOW_TORN_NONE : BOW_TORN_ROLLOVER_NEW));
+		CHECK(refusal(BOW_ACTION_ROLLBACK) ==
+		      (i ? BOW_WHY_ENTRIES_CSUM : BOW_WHY_NONE));
+	}
 }
 
 /* ---- what becomes block 0 ---- */
@@ -350,19 +365,10 @@ static void final_is_no_log(void)
 /* The same in a finishing record, whose checksums are right. */
 static void record_of_a_log(void)
 {
-	struct bow_finish_disk f = {
-		.magic = cpu_to_le32(BOW_MAGIC_FINISHING),
-		.version = cpu_to_le16(BOW_VERSION_1_1),
-		.record_size = cpu_to_le16(BOW_FINISH_SIZE),
-		.block_size = cpu_to_le32(MEM_BS),
-		.final_sector = cpu_to_le64(LOG_BACKUP0 * 8),
-		.action = cpu_to_le32(BOW_ACTION_ROLLBACK),
-		.device_sectors = cpu_to_le64(MEM_SECTORS),
-	};
+	struct bow_finish_disk f;
 
 	backup_begins_with(BOW_MAGIC_LOG);
-	f.final_csum = cpu_to_le32(
-		bow_crc32(0, mem_block(l.img, LOG_BACKUP0), MEM_BS));
+	f = log_record(&l);
 	f.record_csum = cpu_to_le32(bow_finish_csum(&f));
 	memcpy(l.img, &f, sizeof(f));
 	CHECK(refusal(BOW_ACTION_ROLLBACK) == BOW_WHY_FINAL_LOG);
@@ -379,6 +385,7 @@ int main(void)
 	RUN(other_copies, "torn: the copy of another log block is not used");
 	RUN(rotten_copy, "torn: nor one whose entries are wrong");
 	RUN(rotten_previous, "torn: nor a previous block that is not the one");
+	RUN(other_previous, "torn: nor one that is whole, but another");
 	RUN(final_is_no_log, "restore: what becomes block 0 must be no log");
 	RUN(record_of_a_log, "restore: nor what a finishing record names");
 	return tap_done();

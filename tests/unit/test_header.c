@@ -190,6 +190,24 @@ static void entry_fields(void)
 	CHECK(entry_refusal(1, s, d, bs, 0) == BOW_WHY_NONE);
 }
 
+/* The last block of the device lacks a sector. */
+static void partial_block(void)
+{
+	struct bow_entry_disk e;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		fresh();
+		log_header(&l)->device_sectors = cpu_to_le64(MEM_SECTORS - 1);
+		bad_entry(&e, i ? 5 * 8 : MEM_SECTORS - 8,
+			  i ? MEM_SECTORS - 8 : LOG_PLACE * 8, MEM_BS, 0);
+		memcpy(l.img + BOW_HEADER_SIZE + BOW_ENTRY_SIZE, &e, sizeof(e));
+		log_seal(&l);
+		CHECK(refusal() == (i ? BOW_WHY_DEST_RANGE :
+					BOW_WHY_SOURCE_RANGE));
+	}
+}
+
 static void first_entry(void)
 {
 	const u64 b = LOG_BACKUP0 * 8;
@@ -206,19 +224,8 @@ static void first_entry(void)
 
 static struct bow_finish_disk good_record(void)
 {
-	struct bow_finish_disk f = {
-		.magic = cpu_to_le32(BOW_MAGIC_FINISHING),
-		.version = cpu_to_le16(BOW_VERSION_1_1),
-		.record_size = cpu_to_le16(BOW_FINISH_SIZE),
-		.block_size = cpu_to_le32(MEM_BS),
-		.final_sector = cpu_to_le64(LOG_BACKUP0 * 8),
-		.action = cpu_to_le32(BOW_ACTION_ROLLBACK),
-		.device_sectors = cpu_to_le64(MEM_SECTORS),
-	};
-
 	fresh();
-	f.final_csum = cpu_to_le32(bow_crc32(0, l.d0, MEM_BS));
-	return f;
+	return log_record(&l);
 }
 
 static enum bow_why record_refusal(struct bow_finish_disk f)
@@ -306,6 +313,7 @@ int main(void)
 	RUN(header_places, "header: bad places and sizes are refused");
 	RUN(header_checksum, "header: a wrong checksum is refused");
 	RUN(entry_fields, "entry: every bad field is refused, with the reason");
+	RUN(partial_block, "entry: none lies in a block that is not whole");
 	RUN(first_entry, "entry: entry 0 must be the one of block 0");
 	RUN(records, "finishing record: bad fields are refused");
 	RUN(every_bit_of_block_0,

@@ -147,6 +147,11 @@ static int start_core(void)
 
 static bool as_before(void)
 {
+	u64 i;
+
+	for (i = 0; i < core.map.leaves; i++)
+		if (core.map.leaf[i].copy || core.map.leaf[i].pool)
+			return false;
 	return !core.map.armed && !core.log && !core.work && !core.full &&
 	       !core.claimed && core.map.free == 20000;
 }
@@ -168,10 +173,22 @@ static void core_start(void)
 	CHECK(k > 2 && core.map.free == 20000);
 }
 
-static void core_activation(void)
+static int activate(void)
 {
 	struct bow_core_params p = { .id = { 7 } };
 	struct bow_write_list list;
+
+	return bow_core_activate(&core, &p, block0, &list);
+}
+
+static int resume_begin(void)
+{
+	return bow_core_resume_begin(&core);
+}
+
+/* Each allocation of it fails once, and then the core is as it was. */
+static void core_call(int (*call)(void))
+{
 	bool failed = true;
 	u32 k;
 
@@ -180,7 +197,7 @@ static void core_activation(void)
 		int r;
 
 		alloc_fail(k, false);
-		r = bow_core_activate(&core, &p, block0, &list);
+		r = call();
 		failed = alloc_end();
 		CHECK(r == (failed ? -ENOMEM : 0));
 		CHECK(!failed || as_before());
@@ -188,22 +205,14 @@ static void core_activation(void)
 	CHECK(k > 8 && core.map.armed);
 }
 
+static void core_activation(void)
+{
+	core_call(activate);
+}
+
 static void core_resume(void)
 {
-	bool failed = true;
-	u32 k;
-
-	CHECK(!start_core());
-	for (k = 0; failed; k++) {
-		int r;
-
-		alloc_fail(k, false);
-		r = bow_core_resume_begin(&core);
-		failed = alloc_end();
-		CHECK(r == (failed ? -ENOMEM : 0));
-		CHECK(!failed || as_before());
-	}
-	CHECK(k > 8 && core.map.armed);
+	core_call(resume_begin);
 }
 
 int main(void)

@@ -31,18 +31,6 @@ static bool rolls_back(void)
 			    &e) && log_is_d0(&l, m.now);
 }
 
-static enum bow_torn torn_kind(void)
-{
-	struct bow_log log;
-	struct bow_error e;
-	enum bow_torn torn;
-
-	mem_init(&m, l.img);
-	torn = bow_log_open(&m.dev, &log, &e) ? BOW_TORN_NONE : log.torn;
-	bow_log_free(&log);
-	return torn;
-}
-
 /* Entries `first` .. `first + n - 1` of backups, n blocks from block 1 on. */
 static void backups(u32 first, u32 n)
 {
@@ -172,7 +160,7 @@ static void activation(void)
 		}
 	}
 	tear(1);
-	CHECK(torn_kind() == BOW_TORN_ACTIVATION);
+	CHECK(log_torn(&l, &m) == BOW_TORN_ACTIVATION);
 }
 
 /* An append of entries, all published, originals overwritten. */
