@@ -8,7 +8,8 @@
  * the power at every write, and lets libbow restore what each cut may have
  * left.  Prints TAP.  A seed alone determines the configuration and the run; of
  * the operations of its user, --ops makes only some.  With --first the first
- * failure is the end, and is not shrunk.
+ * failure is the end, and is not shrunk.  With --trace FILE the operations are those
+ * of parts of a trace, which the seed chooses.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -80,6 +81,9 @@ void print_reproducer(const struct options *opt, u64 seed,
 		      const struct failure *f)
 {
 	printf("# build/tests/sim --seed %llu", (unsigned long long)seed);
+	if (opt->trace)
+		printf(" --trace build/traces/%s.trace",
+		       trace_name(opt->trace));
 	if (opt->ops.count)
 		op_set_print(&opt->ops);
 	if (f->at_cut)
@@ -131,6 +135,11 @@ struct failure run_seed(const struct options *opt, u64 seed,
 	sim->cpb = sim->cfg->bs / sim->cfg->unit;
 	sim->blocks = (32 + rng_below(&sim->rng, 32))
 		      << rng_below(&sim->rng, 4);
+	if (opt->trace) {
+		sim->window = trace_window(sim, opt->trace);
+		sim->blocks = sim->window->blocks *
+			      (BOW_BLOCK_SIZE_MAX / sim->cfg->bs);
+	}
 	/* Some devices end with less than a block. */
 	sim->cells = sim->blocks * sim->cpb + rng_below(&sim->rng, sim->cpb);
 	/* One write touches no more of them than one batch claims. */
@@ -147,6 +156,7 @@ struct failure run_seed(const struct options *opt, u64 seed,
 	examiner_exit(sim);
 	disk_exit(&sim->disk);
 	free(sim->garbage);
+	trace_window_free(sim->window);
 	failure = sim->failure;
 	if (failure.seen && !opt->quiet) {
 		printf("# %s: %s\n", sim->cfg->name, failure.text);
@@ -267,11 +277,18 @@ static bool covered_resumes(const struct coverage *c)
 }
 
 /* For docs/reliability.md: see tests/record.sh. */
-static void print_record(const struct coverage *c, u32 failures, long seconds)
+static void print_record(const struct options *opt, const struct coverage *c,
+			 u32 failures, long seconds)
 {
 	u32 i;
 
-	printf("# record {\"what\": \"sim\", \"states\": %llu, \"torn\": %llu, "
+	printf("# record {");
+	if (opt->trace)
+		printf("\"what\": \"trace\", \"trace\": \"%s\", \"ops\": %u, ",
+		       trace_name(opt->trace), trace_ops(opt->trace));
+	else
+		printf("\"what\": \"sim\", ");
+	printf("\"states\": %llu, \"torn\": %llu, "
 	       "\"cuts_more\": %llu, \"rollbacks\": %llu, "
 	       "\"commits\": %llu, \"resumes\": %llu, \"seconds\": %ld, "
 	       "\"findings\": %u, \"kinds\": {",
@@ -298,10 +315,12 @@ static int run_all(const struct options *opt)
 		failures += run_group(opt, i, &all);
 	failed = failures != 0;
 	print_coverage(&all);
-	print_record(&all, failures, (long)(time(NULL) - begin));
-	if (opt->states < STATES_COVER) {
-		printf("ok %u - every case was reached # SKIP too few states\n",
-		       (u32)CONFIGS + 1);
+	print_record(opt, &all, failures, (long)(time(NULL) - begin));
+	/* A trace has the cases that it has. */
+	if (opt->states < STATES_COVER || opt->trace) {
+		printf("ok %u - every case was reached # SKIP %s\n",
+		       (u32)CONFIGS + 1,
+		       opt->trace ? "of a trace" : "too few states");
 		return failed;
 	}
 	reached = covered(&all) && covered_resumes(&all);
@@ -344,6 +363,7 @@ static struct options parse(int argc, char **argv)
 		{ "first", no_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "ops", required_argument, NULL, 'o' },
+		{ "trace", required_argument, NULL, 't' },
 		{ "cut", required_argument, NULL, 'c' },
 		{ "subset", required_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -373,6 +393,11 @@ static struct options parse(int argc, char **argv)
 					optarg);
 				exit(16);
 			}
+			break;
+		case 't':
+			opt.trace = trace_read(optarg);
+			if (!opt.trace)
+				exit(16);
 			break;
 		case 'c':
 			opt.cut = number(optarg);

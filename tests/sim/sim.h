@@ -11,6 +11,7 @@
  *   control.c   its changes of state
  *   workload.c  what the user does, from a seed
  *   shrink.c    of a run that fails, the few operations that it takes
+ *   trace.c     ... or from a trace of a real filesystem
  *   examine.c   power cuts, and the states of the disk that each may leave
  *   recover.c   libbow on such a state, itself cut, and what must come out
  *   resume.c    the machine stops, and goes on with the checkpoint
@@ -28,6 +29,8 @@
 #include "bow_core.h"
 #include "bow_freemap.h"
 #include "resume.h"
+#include "shrink.h"
+#include "trace.h"
 
 /* ---- random numbers: the same on every machine ---- */
 
@@ -299,24 +302,9 @@ struct coverage {
 	u64 committed_after;
 };
 
-/* Which operations of the user are made; of a run that fails, some do. */
-struct op_set {
-	u8 *has;		/* per operation, in order */
-	u32 count;		/* 0: all are made */
-};
-
-/* The first thing that went wrong in a run. */
-struct failure {
-	bool seen;
-	bool at_cut;		/* `cut` and `subset` are valid */
-	u64 cut;
-	u32 subset;
-	u32 ops;		/* operations begun by then */
-	char text[320];
-};
-
 struct options {
 	struct op_set ops;
+	struct trace *trace;	/* NULL: from the seed alone */
 	bool quiet;
 	bool first;
 	bool one_seed;
@@ -336,6 +324,7 @@ struct sim {
 	u64 seed;
 	struct rng rng;		/* of the workload */
 	u32 ops;		/* of the user, begun or left out */
+	struct window *window;	/* of opt->trace */
 	struct failure failure;
 	bool failed;
 	bool examining;
@@ -362,13 +351,6 @@ __attribute__((format(printf, 2, 3)))
 void sim_fail(struct sim *sim, const char *fmt, ...);
 
 void *xalloc(size_t bytes);
-
-/* One run, from its seed alone. */
-struct failure run_seed(const struct options *opt, u64 seed,
-			struct coverage *cov);
-/* How to see it again, one line. */
-void print_reproducer(const struct options *opt, u64 seed,
-		      const struct failure *f);
 
 static inline u32 to_cell(const struct sim *sim, u64 sector)
 {
@@ -473,16 +455,10 @@ int engine_resume(struct sim *sim);
 
 /* workload.c */
 void workload_run(struct sim *sim);
-/* "3,7-9": false if it is not such a list. */
-bool op_set_parse(struct op_set *set, const char *list);
-void op_set_print(const struct op_set *set);
 /* The world goes on while the engine waits for the disk. */
 void workload_tick(struct sim *sim);
 /* Should this request of the engine fail? */
 bool workload_fault(struct sim *sim);
-
-/* shrink.c: of a run that failed.  Prints what is left. */
-void shrink(const struct options *opt, u64 seed, const struct failure *f);
 
 /* examine.c */
 void examiner_init(struct sim *sim);

@@ -193,19 +193,26 @@ static void user_flush(struct sim *sim)
 	disk_flush(&sim->disk);
 }
 
-static void user_write(struct sim *sim)
+static void user_write(struct sim *sim, struct range r, bool fua)
 {
-	struct range r = some_range(sim);
 	struct op *op = new_op(sim, OP_WRITE, r);
 
 	op->uw = model_write(sim, r.cell, r.cells);
 	op->data = op->uw->data;
-	op->fua = one_in(&sim->rng, 8);
+	op->fua = fua;
 	fill(sim, op->uw->data, r.cells);
-	/* A write with PREFLUSH comes from device-mapper as a flush first. */
-	if (op->fua && one_in(&sim->rng, 2))
-		user_flush(sim);
 	engine_submit(sim, op);
+}
+
+static void some_write(struct sim *sim)
+{
+	struct range r = some_range(sim);
+	bool fua = one_in(&sim->rng, 8);
+
+	/* A write with PREFLUSH comes from device-mapper as a flush first. */
+	if (fua && one_in(&sim->rng, 2))
+		user_flush(sim);
+	user_write(sim, r, fua);
 }
 
 /* A free block that the user has written to, where there is one. */
@@ -230,9 +237,8 @@ static struct range discard_range(struct sim *sim)
 	return (struct range){ taken_block(sim) * sim->cpb, sim->cpb };
 }
 
-static void user_discard(struct sim *sim)
+static void user_discard(struct sim *sim, struct range r)
 {
-	struct range r = discard_range(sim);
 	struct op *op = new_op(sim, OP_DISCARD, r);
 
 	/* What a disk does to discarded cells is its own affair. */
@@ -255,6 +261,29 @@ static void complete_one(struct sim *sim)
 		engine_complete(sim, chosen);
 }
 
+/* What the trace has next; nothing at its end. */
+static void traced_op(struct sim *sim)
+{
+	struct window *w = sim->window;
+	const struct traced *t = &w->op[w->next];
+	struct range r = { t->cell, t->cells };
+
+	if (w->next == w->ops)
+		return;
+	w->next++;
+	switch (t->kind) {
+	case TRACED_WRITE:
+		user_write(sim, r, t->fua);
+		break;
+	case TRACED_DISCARD:
+		user_discard(sim, r);
+		break;
+	case TRACED_FLUSH:
+		user_flush(sim);
+		break;
+	}
+}
+
 /*
  * Each operation has random numbers of its own: those that follow are the same
  * when it is left out.
@@ -273,15 +302,20 @@ static void user_op(struct sim *sim)
 	bool made = begin_op(sim);
 	u32 kind = rng_below(&sim->rng, 16);
 
-	if (!made)
+	if (!made) {
+		if (sim->window && sim->window->next < sim->window->ops)
+			sim->window->next++;
 		return;
+	}
 	if (sim->engine.state == ENGINE_CHECKPOINT &&
 	    !sim->engine.core.map.free)
 		sim->stop.was_full = true;
-	if (kind < 11)
-		user_write(sim);
+	if (sim->window)
+		traced_op(sim);
+	else if (kind < 11)
+		some_write(sim);
 	else if (kind < 13)
-		user_discard(sim);
+		user_discard(sim, discard_range(sim));
 	else if (kind < 15)
 		user_flush(sim);
 	else
@@ -336,12 +370,27 @@ static void some_ops(struct sim *sim, u32 count)
 	engine_work(sim);
 }
 
+/* What was free in the filesystem that was traced. */
+static void traced_extents(struct sim *sim)
+{
+	const struct window *w = sim->window;
+	u32 per = BOW_BLOCK_SIZE_MAX / BOW_SECTOR_SIZE, i;
+
+	for (i = 0; i < w->blocks; i++)
+		if (w->is_free[i])
+			engine_add_free(sim, (u64)i * per, per);
+}
+
 /* Extents that are free, from a tenth of the device to most of it. */
 static void free_extents(struct sim *sim)
 {
 	u32 want = sim->blocks * (1 + rng_below(&sim->rng, 12)) / 10;
 	u32 got = 0;
 
+	if (sim->window) {
+		traced_extents(sim);
+		return;
+	}
 	while (got < want) {
 		u32 n = 1 + rng_below(&sim->rng, sim->blocks / 8);
 		u64 first = rng_below(&sim->rng, sim->blocks) *

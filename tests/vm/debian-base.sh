@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Build a Debian 12 file tree without bow: build/debian/base.tar.
+# Build a Debian 12 file tree without bow: build/debian/base.tar, or in
+# BOW_DEBIAN_OUT, with the packages of BOW_DEBIAN_EXTRA to install later.
 #
 # Debian as of its last point release, with the kernel that the module is built
 # for, and in /debs the packages to install later: what Debian has published
@@ -14,7 +15,7 @@ cd "$(dirname "$0")/../.."
 mirror=${BOW_DEBIAN_MIRROR:-http://deb.debian.org}
 packages=systemd-sysv,udev,dbus,initramfs-tools,zstd,dmsetup,e2fsprogs,kmod
 packages+=,busybox-static,login,passwd,iputils-ping,attr
-extra_packages=(less bzip2)
+read -ra extra_packages <<<"${BOW_DEBIAN_EXTRA:-less bzip2}"
 
 # fetch_later ROOT KERNEL-VERSION
 #   The customize hook of mmdebstrap.
@@ -44,9 +45,9 @@ if [ "$1" = --fetch-later ]; then
 	exit
 fi
 
-out=build/debian
+out=${BOW_DEBIAN_OUT:-build/debian}
 mkdir -p "$out"
-key=$(echo "$1 $mirror" | cat - "tests/vm/debian-base.sh" | sha256sum)
+key=$(echo "$1 $mirror ${extra_packages[*]}" | cat - "tests/vm/debian-base.sh" | sha256sum)
 if [ -e "$out/base.tar" ] && [ "$(cat "$out/base.key")" = "$key" ]; then
 	exit
 fi

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Build the machine of the demo: Debian 12 with bow installed by make install.
 #
-# Makes, under build/debian, unless they are there and up to date:
+# Makes, under build/debian or BOW_DEBIAN_OUT, unless they are there and up to date:
 #   disk.img	GPT, one partition, one ext4 filesystem that holds everything
 #   vmlinuz, initrd.img	copies of the kernel and initramfs inside it
 #   uuid	of the filesystem
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=tests/vm/lib.sh disable=SC1091
 . tests/vm/lib.sh
 
-out=build/debian
+out=${BOW_DEBIAN_OUT:-build/debian}
 root=$out/root
 kver=$(vm_kernel)
 disk_mib=2048
