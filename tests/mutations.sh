@@ -1,16 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# mutations.sh [FIRST [LAST]] - faults put in on purpose: is there a test that fails?
+# mutations.sh [--module] [FIRST [LAST]] - faults put in on purpose: is there a test that fails?
 #
 # For each fault of tests/mutations.txt, or the FIRST to the LAST, one change in a
 # copy of the tree; then, until one fails, the unit tests and short campaigns of
-# tests/faults and tests/sim.  TAP, a line a fault.  A fault that cannot be put in
+# tests/faults and tests/sim.  With --module faults of the module's shell, which is
+# tried in virtual machines.  TAP, a line a fault.  A fault that cannot be put in
 # any more is a failure as well.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+list=mutations.txt
+kind=mutation
+if [ "${1-}" = --module ]; then
+	list=mutations-module.txt
+	kind=module-mutation
+	shift
+fi
 first=${1-1}
 last=${2-1000}
 here=$PWD
@@ -64,11 +72,26 @@ try()
 	done
 }
 
+# The same of the module: the title of the first test of tests/vm/engine.bats.
+caught_in_vm()
+{
+	if ! make -s -j2 all test-programs kmod >build.log 2>&1; then
+		echo 'nothing: it does not build'
+	elif ! bats --tap tests/vm/engine.bats >test.log 2>&1; then
+		sed -n 's/^not ok [0-9]* //p' test.log | head -n 1
+	fi
+}
+
 # caught_by FILE
 #   The test that fails first; nothing if all pass.  The quick ones come first.
 caught_by()
 {
 	local caught='' tests
+
+	if [ $list = mutations-module.txt ]; then
+		caught_in_vm
+		return
+	fi
 
 	for tests in "$(own "$1")" "${units[*]}" faults sim; do
 		# shellcheck disable=SC2086  # words
@@ -106,7 +129,7 @@ say()
 	echo "${ok}ok $count - $1: $2"
 	echo "# record $(jq -cn --arg name "$1" --arg caught "$2" \
 		--argjson seconds "$3" --argjson findings $((bad - before)) \
-		'{what: "mutation"} + $ARGS.named')"
+		--arg what $kind '$ARGS.named')"
 }
 
 git ls-files -z | xargs -0 cp --parents -t "$copy" || exit 1
@@ -123,6 +146,6 @@ while IFS='|' read -r name file rest; do
 		# An expression may have more bars.
 		mutate "${name% }" "${file// /}" "${rest# }"
 	fi
-done <"$here/tests/mutations.txt"
+done <"$here/tests/$list"
 echo "1..$count"
 exit $((bad != 0))
