@@ -106,9 +106,15 @@ help:
 	@echo 'check-fio  fio over dm-bow on six filesystems, then a rollback'
 	@echo 'check-kills guests that are killed at random; ARGS=2000 for so many'
 	@echo 'check-disk-faults a checkpoint on a disk, or in a kernel, that fails'
+	@echo 'soak       the same for six hours or SECONDS=..., in checkpoints that are'
+	@echo '           committed, rolled back, resumed and cut: nothing grows'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'mutations  faults put in on purpose: is there a test that fails?'
+	@echo 'mutations-module the same of the shell around the core, in QEMU: hours'
+	@echo 'coverage   which lines and branches tests reach: docs/coverage.md'
+	@echo 'traces     what real work in a Debian guest does to its disk, for'
+	@echo '           tests/sim; check-traces cuts the power in it'
 	@echo 'reliability-doc the tables of docs/reliability.md, from records of runs'
 	@echo 'bench      what writing over dm-bow costs, beside other targets: in'
 	@echo '           bench-write on a virtio disk, in bench-model on one of null_blk'
@@ -265,6 +271,24 @@ mutations:
 	$(Q)mkdir -p build; r=0; tests/mutations.sh >build/mutations.tap || r=$$?; \
 		tests/record.sh <build/mutations.tap; exit $$r
 
+mutations-module:
+	$(Q)mkdir -p build; r=0; tests/mutations.sh --module >build/mutations-module.tap || r=$$?; \
+		tests/record.sh <build/mutations-module.tap; exit $$r
+
+coverage:
+	$(Q)mkdir -p build; r=0; tests/coverage.sh >build/coverage.tap || r=$$?; \
+		tests/record.sh <build/coverage.tap; exit $$r
+
+traces:
+	$(Q)tests/traces.sh
+
+# Needs what "make traces" leaves.
+TRACE_STATES ?= 20000
+check-traces: $(B)/tests/sim
+	$(Q)set -e; for t in build/traces/*.trace; do \
+		$(B)/tests/sim --trace $$t --states $(TRACE_STATES) >build/traces/tap || r=1; \
+		tests/record.sh <build/traces/tap; done; exit $${r-0}
+
 reliability-doc:
 	$(Q)tests/reliability.sh
 
@@ -283,6 +307,10 @@ bench-model: all kmod test-programs
 check-log-writes check-fio check-kills check-disk-faults: check-%: all test-programs
 	$(Q)mkdir -p build; r=0; tests/$*.sh $(ARGS) >build/$*.tap || r=$$?; \
 		tests/record.sh <build/$*.tap; exit $$r
+
+soak: test-programs kmod all
+	$(Q)r=0; tests/soak.sh $(SECONDS) >build/soak.txt || r=$$?; \
+		tests/record.sh <build/soak.txt; exit $$r
 
 demo:
 	$(Q)tests/vm/demo.sh
@@ -327,7 +355,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long check-debug-kernel check-log-writes check-fio check-kills check-disk-faults lint mutations reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long check-debug-kernel check-log-writes check-fio check-kills check-disk-faults soak lint mutations mutations-module coverage traces check-traces reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -39,6 +39,17 @@ table()
 	jq -rs "$words $1" "$records"
 }
 
+# mutation_table WHAT
+mutation_table()
+{
+	echo '| fault put in | caught by | after |'
+	echo '|---|---|--:|'
+	table "of(\"$1\")"' | group_by(.name) | map(newest) |
+		select(length > 0) |
+		(.[] | [.name, .caught, (.seconds | time)] | row),
+		(["**all: \(length)**", "\(map(1 - .findings) | add)", ""] | row)'
+}
+
 # shellcheck disable=SC2016  # jq's own variables
 tables()
 {
@@ -46,7 +57,7 @@ tables()
 	campaigns)
 		echo '| campaign | runs | states, flips or executions | in the largest run | its time | findings | last run | at commit |'
 		echo '|---|--:|--:|--:|--:|--:|---|---|'
-		table 'map(select(.what != "mutation")) | group_by(.what)[] | newest as $last |
+		table 'map(select(size)) | group_by(.what)[] | newest as $last |
 			[.[0].what, (length | n), (map(size) | add | n),
 			 (largest | size | n), (largest.seconds | time),
 			 (map(.findings) | add | n), ($last | day),
@@ -73,6 +84,21 @@ tables()
 			(["committed", (.commits | n)] | row),
 			(["cuts of a restore", (.cuts_more | n)] | row),
 			(["wrong", (.findings | n)] | row)' ;;
+	traces)
+		echo '| trace of | its writes, flushes and discards | states | torn | cuts of a restore | wrong | last run |'
+		echo '|---|--:|--:|--:|--:|--:|---|'
+		table 'of("trace") | select(length > 0) |
+			group_by(.trace)[] | shown |
+			[.trace, (.ops | n), (.states | n), (.torn | n),
+			 (.cuts_more | n), (.findings | n), day] | row' ;;
+	coverage)
+		echo '| | lines | reached | branches | reached | last run | at commit |'
+		echo '|---|--:|--:|--:|--:|---|---|'
+		table 'of("coverage") | select(length > 0) | newest as $r |
+			[["libbow, the programs, the core", $r.all],
+			 ["of these, what decides about a restore", $r.whole]][] |
+			([.[0]] + (.[1] | map(n)) + [($r | day), $r.commit]) |
+			row' ;;
 	fuzz)
 		echo '| target | build | executions in all | longest run | seeds | findings | last run |'
 		echo '|---|---|--:|--:|--:|--:|---|'
@@ -129,12 +155,15 @@ tables()
 			(["in what v0 and v1.0 do not protect", (.unprotected | n)] | row),
 			(["wrong", (.findings | n)] | row)' ;;
 	mutations)
-		echo '| fault put in | caught by | after |'
-		echo '|---|---|--:|'
-		table 'of("mutation") | group_by(.name) | map(newest) |
-			select(length > 0) |
-			(.[] | [.name, .caught, (.seconds | time)] | row),
-			(["**all: \(length)**", "\(map(1 - .findings) | add)", ""] | row)' ;;
+		mutation_table mutation ;;
+	soak)
+		echo '| seconds | checkpoints | slab grew by | findings | last run | at commit |'
+		echo '|--:|--:|--:|--:|---|---|'
+		table 'of("soak") | select(length > 0) | max_by(.seconds) |
+			[(.seconds | n), (.checkpoints | n), .grew,
+			 (.findings | n), day, .commit] | row' ;;
+	mutations-module)
+		mutation_table module-mutation ;;
 	*)	echo "reliability.sh: $doc has an unknown table $1" >&2
 		return 1 ;;
 	esac
