@@ -130,6 +130,36 @@ static void header_refused(u32 flags, u32 drop, enum bow_why why)
 	CHECK(why_not(-EPERM) == why);
 }
 
+/*
+ * A torn append names a live copy that an older entry mentions, and no free block is
+ * left to copy it to.
+ */
+static void no_place_for_live(void)
+{
+	struct bow_header_disk *h = log_header(&l);
+	u8 *bits = mem_block(l.img, MAP_PLACE) + BOW_FREE_MAP_HEADER;
+	u8 old[MEM_BS];
+	u32 i;
+
+	begin(BOW_HEADER_SIZE_GUARD);
+	for (i = LOG_FREE; i < MEM_BLOCKS; i++)
+		if (i != LOG_BACKUP0 && i != LOG_NEXT && i != 300)
+			bits[i / 8] &= (u8)~(1u << i % 8);
+	map_seal();
+	log_append(&l);
+	log_backup(&l, 7, 300);
+	log_seal(&l);
+	memcpy(old, l.img, MEM_BS);
+	log_append(&l);
+	log_backup(&l, 300, 301);
+	log_entry(&l, LOG_LIVE, 300, 0);
+	h->sector0 = cpu_to_le64(300 * 8);
+	log_seal(&l);
+	memcpy(l.img + BOW_SECTOR_SIZE, old + BOW_SECTOR_SIZE,
+	       MEM_BS - BOW_SECTOR_SIZE);
+	CHECK(why_not(-EPERM) == BOW_WHY_RESUME_SPACE);
+}
+
 static void refused(void)
 {
 	header_refused(0, BOW_FLAG_FREE_MAP, BOW_WHY_RESUME_NO_MAP);
@@ -311,6 +341,8 @@ int main(void)
 	RUN(several_log_blocks, "a chain of log blocks");
 	RUN(moved_map, "a free map that was overwritten is found");
 	RUN(chain_of_map_blocks, "a free map of two blocks");
+	RUN(no_place_for_live,
+	    "resume: no place is left for the live copy of a torn append");
 	RUN(refused, "logs that cannot be gone on with are refused");
 	RUN(bad_header, "wrong values of the header and of claims");
 	RUN(bad_map, "wrong values of the free map");
