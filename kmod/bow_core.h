@@ -29,8 +29,12 @@
 #include "bow_map.h"
 
 /* Limits of a batch: blocks copied, and copies (each becomes an entry). */
+#ifndef BOW_BATCH_BLOCKS	/* the simulator makes small ones too */
 #define BOW_BATCH_BLOCKS	1024u
 #define BOW_BATCH_COPIES	256u
+#endif
+/* Every block a copy of its own: so many fit in an empty batch in any case. */
+#define BOW_BATCH_ANY		BOW_BATCH_COPIES
 /* Regions claimed by a batch; each becomes an entry too. */
 #define BOW_BATCH_CLAIMS	64u
 /* Log blocks that a batch may fill: (512 - 256) / 24 entries each at least. */
@@ -177,8 +181,9 @@ void bow_batch_begin(struct bow_batch *batch);
  * bow_batch_add - plan what a write to [first, first + count) needs
  *
  * count <= BOW_BATCH_BLOCKS and block 0 not in the range.  0; -ENOSPC: no room
- * for backups; -E2BIG: does not fit in what is left of this batch (it always
- * fits in an empty one).  On error the batch is as before.
+ * for backups; -E2BIG: does not fit in what is left of this batch (BOW_BATCH_ANY
+ * blocks always fit in an empty one, more do not where what must be copied or
+ * the free blocks are in many pieces).  On error the batch is as before.
  */
 int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 		  u64 count);

@@ -111,50 +111,88 @@ static enum bow_outcome publish(struct bow *bow, struct bow_batch *batch,
 	return BOW_PUBLISHED;
 }
 
-/* Plan a write.  False: it must wait for the next batch. */
-static bool plan_write(struct bow *bow, struct bow_batch *batch,
-		       struct bio_list *writes, struct bio *bio)
+/* 0, -EIO, or as bow_batch_add(). */
+static int plan(struct bow *bow, struct bow_batch *batch, u64 first, u64 count)
 {
 	int r;
 
 	spin_lock(&bow->lock);
 	r = bow->failed ? -EIO :
-			  bow_batch_add(&bow->core, batch,
-					bow_bio_first(bow, bio),
-					bow_bio_count(bow, bio));
+			  bow_batch_add(&bow->core, batch, first, count);
 	spin_unlock(&bow->lock);
-	if (r == -E2BIG)
-		return false;
-	if (!r) {
-		bio_list_add(writes, bio);
-		return true;
-	}
+	return r;
+}
+
+/* There can be no backup for this write: -ENOSPC or -EIO. */
+static void refuse(struct bow *bow, struct bio *bio, int r)
+{
 	if (r == -ENOSPC) {
 		bow_out_of_space(bow, bio);
-		return true;
+		return;
 	}
 	count_error(bow);
 	bow_end_bio(bio, BLK_STS_IOERR);
+}
+
+/* Plan a write.  False: it must wait for the next batch. */
+static bool plan_write(struct bow *bow, struct bow_batch *batch,
+		       struct bio_list *writes, struct bio *bio)
+{
+	int r = plan(bow, batch, bow_bio_first(bow, bio),
+		     bow_bio_count(bow, bio));
+
+	if (r == -E2BIG)
+		return false;
+	if (r)
+		refuse(bow, bio, r);
+	else
+		bio_list_add(writes, bio);
 	return true;
 }
 
-/* One write by itself, with other places if those that it got are bad. */
-static void publish_one(struct bow *bow, struct bio *bio)
+/* A batch for these blocks alone, with other places if those it got are bad. */
+static int publish_blocks(struct bow *bow, u64 first, u64 count)
 {
 	enum bow_outcome outcome = BOW_NOT_WRITTEN;
-	struct bio_list one;
 	int tries;
 
 	for (tries = 0; tries < 4 && outcome == BOW_NOT_WRITTEN; tries++) {
-		bio_list_init(&one);
+		int r;
+
 		bow_batch_begin(&bow->batch);
-		plan_write(bow, &bow->batch, &one, bio);
-		if (bio_list_empty(&one))
-			return;		/* plan_write() has dealt with it */
+		r = plan(bow, &bow->batch, first, count);
+		if (r)
+			return r;
 		outcome = publish(bow, &bow->batch, true);
 	}
-	end_writes(bow, &one,
-		   outcome == BOW_PUBLISHED ? BLK_STS_OK : BLK_STS_IOERR);
+	return outcome == BOW_PUBLISHED ? 0 : -EIO;
+}
+
+/*
+ * One write by itself, in parts that fit in a batch whatever the map looks
+ * like.  What a part has backed up stays so while the next is under way: only
+ * the worker makes a block need a backup again.
+ */
+static void publish_one(struct bow *bow, struct bio *bio)
+{
+	u64 first = bow_bio_first(bow, bio), left = bow_bio_count(bow, bio);
+	struct bio_list one;
+	int r = 0;
+
+	while (left && !r) {
+		u64 n = min_t(u64, left, BOW_BATCH_ANY);
+
+		r = publish_blocks(bow, first, n);
+		first += n;
+		left -= n;
+	}
+	if (r) {
+		refuse(bow, bio, r);
+		return;
+	}
+	bio_list_init(&one);
+	bio_list_add(&one, bio);
+	end_writes(bow, &one, BLK_STS_OK);
 }
 
 static void finish_batch(struct bow *bow, struct bio_list *writes)
@@ -243,9 +281,15 @@ static bool handle_bios(struct bow *bow)
 			bow_discard(bow, bio);
 		} else if (bow_in_block0(bow, bio)) {
 			send_block0(bow, bio);
-		} else if (!plan_write(bow, &bow->batch, &writes, bio)) {
+		} else if (plan_write(bow, &bow->batch, &writes, bio)) {
+			continue;
+		} else if (!bio_list_empty(&writes)) {
 			put_back(bow, bio);
 			break;
+		} else {
+			/* Too many pieces for any batch. */
+			publish_one(bow, bio);
+			bow_batch_begin(&bow->batch);
 		}
 	}
 	finish_batch(bow, &writes);

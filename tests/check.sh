@@ -48,7 +48,9 @@ programs_of()
 	san)	unit_programs build/san san-unit
 		sanitized restore restore-damage restore-faults verify verify-view \
 			files-journal ;;
-	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')" ;;
+	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')"
+		echo "host sim-small build/tests/sim-small --states $(
+			[ $long = 0 ] && echo 100000 || echo 1000000)" ;;
 	faults)	echo "host faults build/tests/faults --logs 300 --states $(
 			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
 	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 10 || echo 600)" ;;

@@ -172,44 +172,73 @@ static enum outcome publish(struct sim *sim, struct bow_batch *batch,
 	return PUBLISHED;
 }
 
+static int plan(struct sim *sim, u64 first, u64 count)
+{
+	struct engine *e = &sim->engine;
+
+	return e->failed ? -EIO :
+			   bow_batch_add(&e->core, &e->batch, first, count);
+}
+
+static void refuse(struct sim *sim, struct op *op, int r)
+{
+	if (r == -E2BIG)
+		sim_fail(sim, "a part does not fit in an empty batch");
+	sim->cov->full += r == -ENOSPC;
+	engine_end(sim, op, r);
+}
+
 /* False: it must wait for the next batch. */
 static bool plan_write(struct sim *sim, struct op_list *writes, struct op *op)
 {
-	struct engine *e = &sim->engine;
-	int r = e->failed ? -EIO :
-			    bow_batch_add(&e->core, &e->batch,
-					  op_first(sim, op),
-					  op_count(sim, op));
+	int r = plan(sim, op_first(sim, op), op_count(sim, op));
 
-	if (r == -E2BIG && (writes->first || e->batch.copies))
-		return false;
 	if (r == -E2BIG)
-		sim_fail(sim, "a write does not fit in an empty batch");
-	if (!r) {
+		return false;
+	if (r)
+		refuse(sim, op, r);
+	else
 		op_add(writes, op);
-		return true;
-	}
-	sim->cov->full += r == -ENOSPC;
-	engine_end(sim, op, r);
 	return true;
+}
+
+static int publish_blocks(struct sim *sim, u64 first, u64 count)
+{
+	struct engine *e = &sim->engine;
+	enum outcome outcome = NOT_WRITTEN;
+	int tries;
+
+	for (tries = 0; tries < 4 && outcome == NOT_WRITTEN; tries++) {
+		int r;
+
+		bow_batch_begin(&e->batch);
+		r = plan(sim, first, count);
+		if (r)
+			return r;
+		outcome = publish(sim, &e->batch, true);
+	}
+	return outcome == PUBLISHED ? 0 : -EIO;
 }
 
 static void publish_one(struct sim *sim, struct op *op)
 {
-	struct engine *e = &sim->engine;
-	enum outcome outcome = NOT_WRITTEN;
-	struct op_list one;
-	int tries;
+	u64 first = op_first(sim, op), left = op_count(sim, op);
+	struct op_list one = { NULL, NULL };
+	int r = 0;
 
-	for (tries = 0; tries < 4 && outcome == NOT_WRITTEN; tries++) {
-		one = (struct op_list){ NULL, NULL };
-		bow_batch_begin(&e->batch);
-		plan_write(sim, &one, op);
-		if (!one.first)
-			return;
-		outcome = publish(sim, &e->batch, true);
+	while (left && !r) {
+		u64 n = left < BOW_BATCH_ANY ? left : BOW_BATCH_ANY;
+
+		r = publish_blocks(sim, first, n);
+		first += n;
+		left -= n;
 	}
-	end_writes(sim, &one, outcome == PUBLISHED ? 0 : -EIO);
+	if (r) {
+		refuse(sim, op, r);
+		return;
+	}
+	op_add(&one, op);
+	end_writes(sim, &one, 0);
 }
 
 static void finish_batch(struct sim *sim, struct op_list *writes)
@@ -259,9 +288,15 @@ static bool handle_ops(struct sim *sim)
 			op_add(&e->returning_next, op);
 		} else if (op_in_block0(sim, op)) {
 			send_block0(sim, op);
-		} else if (!plan_write(sim, &writes, op)) {
+		} else if (plan_write(sim, &writes, op)) {
+			continue;
+		} else if (writes.first) {
 			op_put_back(&e->pending, op);
 			break;
+		} else {
+			sim->cov->parts++;
+			publish_one(sim, op);
+			bow_batch_begin(&e->batch);
 		}
 	}
 	finish_batch(sim, &writes);
