@@ -21,6 +21,10 @@
 typedef unsigned int blk_opf_t;
 #endif
 
+#ifndef REQ_POLLED	/* before 5.16 a bio of ours is not polled for */
+#define REQ_POLLED 0
+#endif
+
 #ifndef BIO_MAX_VECS	/* before 5.12 */
 #define BIO_MAX_VECS BIO_MAX_PAGES
 #endif

@@ -425,6 +425,19 @@ int bow_restart(struct bow *bow)
 	return run_request(bow, &rq);
 }
 
+static int do_unstall(struct bow *bow, struct bow_request *rq)
+{
+	bow_requeue_stalled(bow);
+	return 0;
+}
+
+void bow_unstall(struct bow *bow)
+{
+	struct bow_request rq = { .run = do_unstall };
+
+	run_request(bow, &rq);
+}
+
 int bow_set_state(struct bow *bow, unsigned int state)
 {
 	switch (state) {

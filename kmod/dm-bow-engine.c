@@ -249,6 +249,8 @@ static struct bio *next_bio(struct bow *bow)
 
 	spin_lock(&bow->lock);
 	bio = bio_list_pop(&bow->pending);
+	if (bio)
+		bow->pending_count--;
 	spin_unlock(&bow->lock);
 	return bio;
 }
@@ -257,6 +259,7 @@ static void put_back(struct bow *bow, struct bio *bio)
 {
 	spin_lock(&bow->lock);
 	bio_list_add_head(&bow->pending, bio);
+	bow->pending_count++;
 	spin_unlock(&bow->lock);
 }
 
@@ -316,11 +319,15 @@ static bool handle_request(struct bow *bow)
 static void work_fn(struct work_struct *work)
 {
 	struct bow *bow = container_of(work, struct bow, work);
+	bool again;
 
-	while (handle_request(bow) || handle_bios(bow))
+	do {
+		again = handle_request(bow) || handle_bios(bow);
+		/* Under a load without a pause this loop has no end. */
+		bow_handle_returning(bow);
+		bow_tell(bow);
 		cond_resched();
-	bow_handle_returning(bow);
-	bow_tell(bow);
+	} while (again);
 }
 
 static void passing_drained(struct percpu_ref *ref)
@@ -333,6 +340,7 @@ int bow_engine_init(struct bow *bow)
 	int r;
 
 	spin_lock_init(&bow->lock);
+	mutex_init(&bow->sysfs_lock);
 	bio_list_init(&bow->pending);
 	bio_list_init(&bow->returning);
 	bio_list_init(&bow->returning_next);
@@ -361,6 +369,7 @@ out_ref:
 	percpu_ref_exit(&bow->passing);
 out_bios:
 	bioset_exit(&bow->bios);
+	mutex_destroy(&bow->sysfs_lock);
 	return r;
 }
 
@@ -370,4 +379,5 @@ void bow_engine_exit(struct bow *bow)
 	destroy_workqueue(bow->wq);
 	percpu_ref_exit(&bow->passing);
 	bioset_exit(&bow->bios);
+	mutex_destroy(&bow->sysfs_lock);
 }

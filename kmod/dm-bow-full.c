@@ -6,8 +6,6 @@
  * one, or ends the checkpoint, as on_full says.  Nothing else is affected: what
  * has been logged can be restored in any case.
  */
-#include <linux/sysfs.h>
-
 #include "dm-bow.h"
 
 /* An event tells when less than so much of what was free is left. */
@@ -75,6 +73,10 @@ void bow_out_of_space(struct bow *bow, struct bio *bio)
 		bow_end_bio(bio, BLK_STS_NOSPC);
 		return;
 	}
+	if (dm_noflush_suspending(bow->ti)) {
+		bow_end_bio(bio, BLK_STS_DM_REQUEUE);
+		return;
+	}
 	bio_list_add(&bow->stalled, bio);
 	if (bow->on_full == BOW_FULL_COMMIT)
 		bow->commit_due = true;
@@ -90,6 +92,7 @@ void bow_retry_stalled(struct bow *bow)
 		return;
 	set_waiting(bow, false);
 	spin_lock(&bow->lock);
+	bow->pending_count += bio_list_size(&bow->stalled);
 	bio_list_merge_head(&bow->pending, &bow->stalled);
 	spin_unlock(&bow->lock);
 	bio_list_init(&bow->stalled);
@@ -103,6 +106,12 @@ static void fail_stalled(struct bow *bow, blk_status_t status)
 	set_waiting(bow, false);
 	while ((bio = bio_list_pop(&bow->stalled)))
 		bow_end_bio(bio, status);
+}
+
+void bow_requeue_stalled(struct bow *bow)
+{
+	cancel_delayed_work(&bow->stall_timer);
+	fail_stalled(bow, BLK_STS_DM_REQUEUE);
 }
 
 void bow_handle_full(struct bow *bow)
@@ -137,6 +146,5 @@ void bow_tell(struct bow *bow)
 	bow->told_low = low;
 	bow->told_health = health;
 	dm_table_event(bow->ti->table);
-	sysfs_notify(&bow->kobj, NULL, "free");
-	sysfs_notify(&bow->kobj, NULL, "health");
+	bow_sysfs_notify(bow);
 }

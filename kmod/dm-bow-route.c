@@ -55,17 +55,26 @@ void bow_kick(struct bow *bow)
 	queue_work(bow->wq, &bow->work);
 }
 
+/* A suspend without flush keeps bios, and maps them again when it is over. */
+static blk_status_t given_up_status(struct bow *bow)
+{
+	return dm_noflush_suspending(bow->ti) ? BLK_STS_DM_REQUEUE :
+						BLK_STS_IOERR;
+}
+
 static void queue_bio(struct bow *bow, struct bio *bio)
 {
 	bool refused;
 
 	spin_lock(&bow->lock);
 	refused = bow->given_up;
-	if (!refused)
+	if (!refused) {
 		bio_list_add(&bow->pending, bio);
+		bow->pending_count++;
+	}
 	spin_unlock(&bow->lock);
 	if (refused)
-		bow_end_bio(bio, BLK_STS_IOERR);
+		bow_end_bio(bio, given_up_status(bow));
 	else
 		bow_kick(bow);
 }
@@ -79,24 +88,15 @@ void bow_give_up(struct bow *bow)
 	bow->given_up = true;
 	list = bow->pending;
 	bio_list_init(&bow->pending);
+	bow->pending_count = 0;
 	spin_unlock(&bow->lock);
 	while ((bio = bio_list_pop(&list)))
-		bow_end_bio(bio, BLK_STS_IOERR);
+		bow_end_bio(bio, given_up_status(bow));
 }
 
 void bow_wait_block0(struct bow *bow)
 {
 	wait_event(bow->sent_wait, !atomic_read(&bow->block0_inflight));
-}
-
-static unsigned int count_pending(struct bow *bow)
-{
-	unsigned int n;
-
-	spin_lock(&bow->lock);
-	n = bio_list_size(&bow->pending);
-	spin_unlock(&bow->lock);
-	return n;
 }
 
 /*
@@ -106,7 +106,7 @@ static unsigned int count_pending(struct bow *bow)
  */
 void bow_gather(struct bow *bow)
 {
-	unsigned int pending = count_pending(bow), expected;
+	unsigned int pending = READ_ONCE(bow->pending_count), expected;
 
 	if (!pending)
 		return;
@@ -117,11 +117,11 @@ void bow_gather(struct bow *bow)
 	wait_event_timeout(bow->sent_wait, !atomic_read(&bow->released),
 			   msecs_to_jiffies(BOW_GATHER_MS));
 	do {
-		pending = count_pending(bow);
+		pending = READ_ONCE(bow->pending_count);
 		if (pending >= expected)
 			return;
 		usleep_range(BOW_GATHER_US, 2 * BOW_GATHER_US);
-	} while (count_pending(bow) > pending);
+	} while (READ_ONCE(bow->pending_count) > pending);
 }
 
 /* ---- routing ---- */
@@ -220,6 +220,13 @@ int bow_route(struct bow *bow, struct bio *bio)
 	spin_unlock(&bow->lock);
 	if (now)
 		return DM_MAPIO_REMAPPED;
+	if (bio->bi_opf & REQ_NOWAIT) {
+		/* The worker will have to wait for it. */
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	/* Whoever polls finds no request in a queue of the disk. */
+	bio->bi_opf &= ~REQ_POLLED;
 	cut_bio(bow, bio);
 	queue_bio(bow, bio);
 	return DM_MAPIO_SUBMITTED;

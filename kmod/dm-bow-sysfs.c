@@ -165,7 +165,9 @@ int bow_sysfs_add(struct bow *bow)
 		wait_for_completion(&bow->kobj_released);
 		return r;
 	}
+	mutex_lock(&bow->sysfs_lock);
 	bow->kobj_added = true;
+	mutex_unlock(&bow->sysfs_lock);
 	return 0;
 }
 
@@ -173,8 +175,22 @@ void bow_sysfs_remove(struct bow *bow)
 {
 	if (!bow->kobj_added)
 		return;
+	mutex_lock(&bow->sysfs_lock);
 	bow->kobj_added = false;
+	mutex_unlock(&bow->sysfs_lock);
+	/* Not under the lock: a store that is waited for waits for the worker. */
 	kobject_del(&bow->kobj);
 	kobject_put(&bow->kobj);
 	wait_for_completion(&bow->kobj_released);
+}
+
+/* sysfs_notify() must not meet kobject_del(), which drops what it looks at. */
+void bow_sysfs_notify(struct bow *bow)
+{
+	mutex_lock(&bow->sysfs_lock);
+	if (bow->kobj_added) {
+		sysfs_notify(&bow->kobj, NULL, "free");
+		sysfs_notify(&bow->kobj, NULL, "health");
+	}
+	mutex_unlock(&bow->sysfs_lock);
 }

@@ -72,7 +72,14 @@ int bow_parse_options(struct bow *bow, struct dm_arg_set *as)
 	return r;
 }
 
-unsigned int bow_emit_table(struct bow *bow, char *result, unsigned int maxlen)
+const char *bow_on_full_name(const struct bow *bow)
+{
+	static const char *const names[] = { "error", "commit", "wait" };
+
+	return names[bow->on_full];
+}
+
+void bow_emit_table(struct bow *bow, char *result, unsigned int maxlen)
 {
 	unsigned int sz = 0;
 
@@ -82,5 +89,4 @@ unsigned int bow_emit_table(struct bow *bow, char *result, unsigned int maxlen)
 		DMEMIT(" on_full:commit");
 	else if (bow->on_full == BOW_FULL_WAIT)
 		DMEMIT(" on_full:wait:%u", bow->wait_seconds);
-	return sz;
 }

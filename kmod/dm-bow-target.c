@@ -57,8 +57,7 @@ const char *bow_health(const struct bow *bow)
  *           waiting (writes wait for space) |
  *           failed (the log cannot be written any more)
  */
-static unsigned int emit_info(struct bow *bow, char *result,
-			      unsigned int maxlen)
+static void emit_info(struct bow *bow, char *result, unsigned int maxlen)
 {
 	unsigned int sz = 0;
 	const struct bow_counters *n = &bow->shown;
@@ -77,15 +76,24 @@ static unsigned int emit_info(struct bow *bow, char *result,
 	       n->batches, n->log_writes, bow->flushes, bow->stalls,
 	       bow->errors);
 	spin_unlock(&bow->lock);
-	return sz;
 }
+
+#ifdef BOW_HAS_IMA
+static void emit_ima(struct bow *bow, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	DMEMIT_TARGET_NAME_VERSION(bow->ti->type);
+	DMEMIT(",device_name=%s,block_size=%u,on_full=%s;", bow->dev->name,
+	       bow->bs, bow_on_full_name(bow));
+}
+#endif
 
 static void bow_status(struct dm_target *ti, status_type_t type,
 		       unsigned int status_flags, char *result,
 		       unsigned int maxlen)
 {
 	struct bow *bow = ti->private;
-	unsigned int sz = 0;
 
 	switch (type) {
 	case STATUSTYPE_INFO:
@@ -96,9 +104,7 @@ static void bow_status(struct dm_target *ti, status_type_t type,
 		break;
 #ifdef BOW_HAS_IMA
 	case STATUSTYPE_IMA:
-		DMEMIT_TARGET_NAME_VERSION(ti->type);
-		DMEMIT(",device_name=%s,block_size=%u;", bow->dev->name,
-		       bow->bs);
+		emit_ima(bow, result, maxlen);
 		break;
 #endif
 	}
@@ -264,6 +270,16 @@ static void bow_presuspend(struct dm_target *ti)
 	/* Device-mapper will wait for these; nobody will resume them now. */
 	if (READ_ONCE(bow->state) == BOW_RESUME)
 		bow_give_up(bow);
+	if (dm_noflush_suspending(ti))
+		bow_unstall(bow);
+}
+
+/* The suspend has failed. */
+static void bow_presuspend_undo(struct dm_target *ti)
+{
+	struct bow *bow = ti->private;
+
+	WRITE_ONCE(bow->given_up, false);
 }
 
 static void bow_postsuspend(struct dm_target *ti)
@@ -392,7 +408,12 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 static struct target_type bow_target = {
 	.name = "bow",
 	.version = { 1, 1, 0 },
-	.features = DM_TARGET_SINGLETON | DM_TARGET_ALWAYS_WRITEABLE,
+	/*
+	 * Not DM_TARGET_PASSES_INTEGRITY: a backup has no tags, and the live
+	 * block 0 is elsewhere.
+	 */
+	.features = DM_TARGET_SINGLETON | DM_TARGET_ALWAYS_WRITEABLE |
+		    DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = bow_ctr,
 	.dtr = bow_dtr,
@@ -401,6 +422,7 @@ static struct target_type bow_target = {
 	.status = bow_status,
 	.message = bow_message,
 	.presuspend = bow_presuspend,
+	.presuspend_undo = bow_presuspend_undo,
 	.postsuspend = bow_postsuspend,
 	.preresume = bow_preresume,
 	.prepare_ioctl = bow_prepare_ioctl,

@@ -24,6 +24,7 @@
 #include <linux/completion.h>
 #include <linux/device-mapper.h>
 #include <linux/kobject.h>
+#include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -80,6 +81,7 @@ struct bow {
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct bio_list pending;	/* bios that it must look at */
+	unsigned int pending_count;
 	struct list_head requests;	/* struct bow_request */
 
 	/*
@@ -125,6 +127,7 @@ struct bow {
 	const char *told_health;
 
 	/* sysfs */
+	struct mutex sysfs_lock;	/* kobj_added, and its use by the worker */
 	bool kobj_added;
 	struct kobject kobj;
 	struct completion kobj_released;
@@ -229,8 +232,9 @@ void bow_give_up(struct bow *bow);
 /* dm-bow-table.c */
 /* 0 or -EINVAL, ti->error set. */
 int bow_parse_options(struct bow *bow, struct dm_arg_set *as);
-/* The arguments that make this target; returns their length. */
-unsigned int bow_emit_table(struct bow *bow, char *result, unsigned int maxlen);
+const char *bow_on_full_name(const struct bow *bow);
+/* The arguments that make this target. */
+void bow_emit_table(struct bow *bow, char *result, unsigned int maxlen);
 
 /* dm-bow-full.c: the worker's, but for the first two */
 void bow_full_init(struct bow *bow);
@@ -243,6 +247,8 @@ void bow_out_of_space(struct bow *bow, struct bio *bio);
 void bow_retry_stalled(struct bow *bow);
 /* What on_full has left to do when no batch is under way. */
 void bow_handle_full(struct bow *bow);
+/* Bios that wait for space go back to device-mapper, for a suspend without flush. */
+void bow_requeue_stalled(struct bow *bow);
 /* Wake those who wait for an event if free blocks or health call for it. */
 void bow_tell(struct bow *bow);
 
@@ -276,6 +282,8 @@ int bow_clear_free(struct bow *bow);
 int bow_add_ranges(struct bow *bow, enum bow_range_kind kind,
 		   const struct bow_range *ranges, unsigned int count);
 int bow_resume_checkpoint(struct bow *bow);
+/* Writes that wait for space shall not keep a suspend waiting. */
+void bow_unstall(struct bow *bow);
 int bow_set_state(struct bow *bow, unsigned int state);
 void bow_free_buffers(struct bow *bow);
 
@@ -291,5 +299,7 @@ int bow_write_copies(struct bow *bow, struct bow_batch *batch);
 /* dm-bow-sysfs.c */
 int bow_sysfs_add(struct bow *bow);
 void bow_sysfs_remove(struct bow *bow);
+/* Wake those who poll. */
+void bow_sysfs_notify(struct bow *bow);
 
 #endif /* DM_BOW_H */
