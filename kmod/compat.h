@@ -12,6 +12,7 @@
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
 #error "dm-bow needs Linux 5.10 or later"
@@ -73,6 +74,13 @@ static inline unsigned int bdev_max_discard_sectors(struct block_device *bdev)
 #define BOW_PREPARE_IOCTL_EXTRA , unsigned int cmd, unsigned long arg, bool *forward
 #else
 #define BOW_PREPARE_IOCTL_EXTRA
+#endif
+
+/* Newer kernels warn of a workqueue that does not say that it is bound. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define BOW_WQ_PERCPU WQ_PERCPU
+#else
+#define BOW_WQ_PERCPU 0
 #endif
 
 #endif /* BOW_COMPAT_H */

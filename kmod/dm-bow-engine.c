@@ -358,7 +358,8 @@ int bow_engine_init(struct bow *bow)
 	if (r)
 		goto out_bios;
 	/* Swap and the root may sit on this device: WQ_MEM_RECLAIM. */
-	bow->wq = alloc_workqueue("dm-bow", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
+	bow->wq = alloc_workqueue("dm-bow", WQ_MEM_RECLAIM | WQ_HIGHPRI |
+				  BOW_WQ_PERCPU, 1);
 	if (!bow->wq) {
 		r = -ENOMEM;
 		goto out_ref;
