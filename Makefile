@@ -91,8 +91,8 @@ small = $(patsubst %.c,$(B)/small/%.o,$(1))
 PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/sim-small $(B)/tests/bow-restore \
-	build/tests/stress $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
-	build/tests/load $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
+	build/tests/stress build/tests/request $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
+	build/tests/load $(B)/tests/map $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
 
 all: $(PROGRAMS)
 
@@ -102,12 +102,13 @@ help:
 	@echo 'check      all tests; installs what it needs on Debian 12 as root'
 	@echo 'check-long the longer campaigns'
 	@echo 'check-debug-kernel dm-bow under load in a kernel with KASAN and lockdep'
+	@echo 'soak       the same for six hours or SECONDS=..., in checkpoints that are'
+	@echo '           committed, rolled back, resumed and cut: nothing grows'
+	@echo 'check-kernels the module built for, and tested on, 5.10, 6.1, 6.12 and the newest'
 	@echo 'check-log-writes what the module writes, cut at each flush and between'
 	@echo 'check-fio  fio over dm-bow on six filesystems, then a rollback'
 	@echo 'check-kills guests that are killed at random; ARGS=2000 for so many'
 	@echo 'check-disk-faults a checkpoint on a disk, or in a kernel, that fails'
-	@echo 'soak       the same for six hours or SECONDS=..., in checkpoints that are'
-	@echo '           committed, rolled back, resumed and cut: nothing grows'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
 	@echo 'mutations  faults put in on purpose: is there a test that fails?'
@@ -118,6 +119,8 @@ help:
 	@echo 'reliability-doc the tables of docs/reliability.md, from records of runs'
 	@echo 'bench      what writing over dm-bow costs, beside other targets: in'
 	@echo '           bench-write on a virtio disk, in bench-model on one of null_blk'
+	@echo 'bench-map  memory and time that the block map takes'
+	@echo 'bench-placement how many backups ext4 overwrites, in real work'
 	@echo 'demo       a wrecked Debian in QEMU undoes itself'
 	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
 	@echo 'install    programs, module source (DKMS), initramfs hook, man pages'
@@ -247,10 +250,16 @@ build/tests/spent: tests/bench/spent.c build/.build-config
 	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
 		$(CFLAGS) -static -o $@ $<
 
+# What the map costs, with sizes of devices that no test has.
+$(B)/tests/map: $(call hosted,tests/bench/map.c $(LIB_SRC) $(filter-out kmod/bow_disk.c,$(CORE_SRC)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 # These run in the minimal guest, which has no libc of its own.
 build/tests/stress: tests/vm/stress.c
+build/tests/request: tests/vm/request.c
 build/tests/load: tests/bench/load.c
-build/tests/stress build/tests/load: build/.build-config
+build/tests/stress build/tests/request build/tests/load: build/.build-config
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
 		$(CFLAGS) -pthread -static -o $@ $(filter %.c,$^)
@@ -302,6 +311,15 @@ check-debug-kernel: test-programs kmod all
 	$(Q)tests/debug-kernel.sh
 
 bench: bench-model bench-write
+
+bench-map: $(B)/tests/map
+	$(Q)tests/bench-map.sh
+
+bench-placement: all kmod test-programs
+	$(Q)tests/bench-placement.sh
+
+check-kernels: all test-programs
+	$(Q)tests/kernels.sh --vm engine.bats --vm requests.bats
 
 bench-write: all kmod test-programs
 	$(Q)tests/bench-write.sh
@@ -361,7 +379,11 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long check-debug-kernel check-log-writes check-fio check-kills check-disk-faults soak lint mutations mutations-module coverage traces check-traces reliability-doc bench-restore bench bench-write bench-model demo demo-rescue install uninstall \
+.PHONY: all help kmod check check-long check-debug-kernel soak check-kernels \
+	check-log-writes check-fio check-kills check-disk-faults coverage \
+	traces check-traces lint mutations mutations-module reliability-doc \
+	bench-restore bench bench-write bench-model bench-map \
+	bench-placement demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

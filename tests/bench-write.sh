@@ -22,6 +22,8 @@ cd "$(dirname "$0")/.."
 . tests/vm/lib.sh
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
+# shellcheck source=tests/bench/doc.sh
+. tests/bench/doc.sh
 need_packages "$PACKAGES_VM $PACKAGES_BENCH"
 
 name='write'
@@ -42,17 +44,12 @@ trap 'vm_cut; rm -rf "$dir"' EXIT
 # The guest's initramfs, and a second archive with what only this needs.
 make_initrd()
 {
-	local tree=$dir/tree file verb
+	local tree=$dir/tree
 
 	mkdir -p "$tree/bench"
 	install -m 755 build/tests/load tests/bench/write-guest.sh "$tree/bench"
-	for file in dm_snapshot dm_thin_pool null_blk; do
-		modprobe -S "$(vm_kernel)" --show-depends "$file"
-	done | while read -r verb file _; do
-		[ "$verb" = insmod ] || continue
-		cp "$file" "$tree/bench/"
-		basename "$file"
-	done | grep -v null_blk >"$tree/bench/modules"
+	vm_modules "$tree/bench" dm_snapshot dm_thin_pool null_blk |
+		grep -v null_blk >"$tree/bench/modules"
 	head -c 512 "$dir/disk" >"$tree/bench/table"
 	cp "$(vm_initrd)" "$dir/initrd"
 	(cd "$tree" && find . | cpio -o -H newc --quiet) >>"$dir/initrd"
@@ -74,7 +71,7 @@ start_guest()
 		mapfile -t disk < <(vm_disk disk0 "$dir/disk" |
 			sed 's/cache=unsafe/cache=writeback/')
 	fi
-	vm_start "$dir/vm" "/boot/vmlinuz-$(vm_kernel)" "$dir/initrd" quiet \
+	vm_start "$dir/vm" "$(vm_vmlinuz)" "$dir/initrd" quiet \
 		"${disk[@]}"
 	vm_reply 300
 }
@@ -91,18 +88,6 @@ run_rounds()
 	done
 }
 
-# Between the marks of docs/performance.md goes what was measured.
-update_doc()
-{
-	local doc=docs/performance.md
-
-	sed -i -e "/<!-- $name: begin -->/,/<!-- $name: end -->/{
-		/<!-- $name: end -->/!{
-			/<!-- $name: begin -->/!d
-		}
-	}" -e "/<!-- $name: begin -->/r $out/$name.md" "$doc"
-}
-
 missing=$(vm_requires)
 [ -z "$missing" ] || { echo "bench-write.sh: missing: $missing" >&2; exit 1; }
 mkdir -p "$out"
@@ -112,5 +97,5 @@ run_rounds
 vm_cut
 tests/bench/write-report.sh "$out" "$name"
 if [ "${BENCH_DOC:-0}" = 1 ]; then
-	update_doc
+	update_doc "$name" "$out/$name.md"
 fi
