@@ -35,7 +35,7 @@ make_guest()
 	rm -rf "$tree"
 	cp -a "$(vm_tree)" "$tree"
 	install -m 755 "$init" "$tree/init"
-	install -m 755 build/tests/stress "$tree/bin/stress"
+	install -m 755 build/tests/stress build/tests/request "$tree/bin"
 	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$dir/initrd"
 	head -c 64M /dev/urandom >"$dir/disk"
 }

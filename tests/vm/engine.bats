@@ -11,12 +11,7 @@ setup()
 {
 	load scenarios.bash
 	common_setup
-	stress=$vm_src/build/tests/stress
-	[ -x "$stress" ] || skip "no build/tests/stress: make test-programs"
-	head -c 64M /dev/urandom >"$img"
-	cp "$img" "$d0"
-	# Sectors; whole blocks of every block size.
-	printf '%s\n' '20000 30000' '60000 30000' '100000 8000' >"$d0.free"
+	raw_setup
 }
 
 teardown()
@@ -24,43 +19,16 @@ teardown()
 	common_teardown
 }
 
-# guest_raw BLOCK-SIZE [OPTION]
-#   A guest with dm-bow over "low", a linear map of the disk, the free ranges
-#   of $d0.free handed over, in state 1; and the stress program.
-guest_raw()
-{
-	local disk
-
-	mapfile -t disk < <(vm_disk disk0 "$img"
-		vm_disk disk1 "$stress" readonly=on)
-	vm_start "$BATS_TEST_TMPDIR/vm" "/boot/vmlinuz-$(vm_kernel)" \
-		"$(vm_initrd)" quiet "${disk[@]}"
-	vm_reply 60
-	vm_run "set -e
-		cat /dev/vdb >/tmp/stress
-		chmod +x /tmp/stress
-		n=\$(cat /sys/block/vda/size)
-		dmsetup create low --table \"0 \$n linear /dev/vda 0\"
-		dmsetup mknodes
-		dmsetup create bow-root \
-			--table \"0 \$n bow /dev/mapper/low $# block_size:$*\"
-		dmsetup mknodes
-		dmsetup message bow-root 0 free $(tr '\n' ' ' <"$d0.free")
-		dmsetup message bow-root 0 checkpoint"
-}
-
 # stress_and_roll_back BLOCK-SIZE SECONDS
 stress_and_roll_back()
 {
 	guest_raw "$1"
-	run vm_run "/tmp/stress /dev/mapper/bow-root $2 $1 6" $(($2 + 60))
+	run vm_run "/t/stress /dev/mapper/bow-root $2 $1 6" $(($2 + 60))
 	echo "# $output" >&3
 	[ "$status" = 0 ]
 	[ "$(status_of moved_sectors)" -gt 0 ]
 	[ "$(status_of log_blocks)" -gt 2 ]
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 @test "engine: threads of direct I/O read what they wrote; rollback is D0 (bs 4096)" {
@@ -81,14 +49,12 @@ stress_and_roll_back()
 
 @test "engine: when the pool is empty writes get ENOSPC and the log restores" {
 	guest_raw 4096
-	run vm_run '/tmp/stress /dev/mapper/bow-root 60 9 6' 120
+	run vm_run '/t/stress /dev/mapper/bow-root 60 9 6' 120
 	[ "$status" = 1 ]
 	[[ $output == *"write, sector "*": No space left on device"* ]]
 	run vm_run 'dmsetup status bow-root'
 	[[ $output == *" bow checkpoint full "* ]]
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 # Overwrite 6.25 MiB, more than there is room for, from 33 MiB on.
@@ -140,9 +106,7 @@ little_free()
 	[ "$(status_of stalls)" = 1 ]
 	run vm_run 'cat /sys/block/dm-1/bow/health'
 	[ "$output" = ok ]
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 @test "engine: on_full:wait fails the write after its time; the log restores" {
@@ -152,9 +116,7 @@ little_free()
 	[[ $output == *"No space left on device"* ]]
 	run vm_run 'cat /sys/block/dm-1/bow/health'
 	[ "$output" = full ]
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 @test "engine: an event tells when an eighth of the free blocks is left" {
@@ -181,7 +143,7 @@ little_free()
 @test "engine: a commit in the middle of the load keeps every write" {
 	guest_raw 4096
 	run vm_run '(sleep 2; dmsetup message bow-root 0 commit) &
-		/tmp/stress /dev/mapper/bow-root 4 5 6' 90
+		/t/stress /dev/mapper/bow-root 4 5 6' 90
 	[ "$status" = 0 ]
 	run vm_run 'dmsetup status bow-root'
 	[[ $output == *" bow committed ok "* ]]
@@ -195,7 +157,7 @@ little_free()
 
 @test "engine: 2 -> 0 starts over, by sysfs, and a second checkpoint rolls back" {
 	guest_raw 4096
-	vm_run '/tmp/stress /dev/mapper/bow-root 1 5 6' 90
+	vm_run '/t/stress /dev/mapper/bow-root 1 5 6' 90
 	vm_run 'set -e
 		state=$(echo /sys/block/dm-*/bow/state)
 		echo 2 >$state
@@ -213,10 +175,8 @@ little_free()
 		[ $(cat /sys/block/dm-*/bow/free) = 68000 ]
 		echo 1 >/sys/block/dm-1/bow/state
 		[ $(cat /sys/block/dm-1/bow/state) = 1 ]'
-	vm_run '/tmp/stress /dev/mapper/bow-root 2 6 6' 90
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	vm_run '/t/stress /dev/mapper/bow-root 2 6 6' 90
+	roll_back_raw
 }
 
 @test "engine: in state 0 a write takes its block out of the free set" {
@@ -250,13 +210,11 @@ little_free()
 			sleep 0.1
 		done
 		echo $i >/tmp/rounds) &
-		/tmp/stress /dev/mapper/bow-root 4 8 6; r=$?; wait; exit $r' 120
+		/t/stress /dev/mapper/bow-root 4 8 6; r=$?; wait; exit $r' 120
 	[ "$status" = 0 ]
 	run vm_run 'cat /tmp/rounds; cat /sys/block/dm-1/bow/state'
 	[ "$output" = $'12\n1' ]
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 @test "engine: a new table over an active checkpoint is refused" {
@@ -264,7 +222,7 @@ little_free()
 	vm_run 'table=$(dmsetup table bow-root)
 		! echo "$table" | dmsetup load bow-root &&
 		dmsetup suspend bow-root && dmsetup resume bow-root &&
-		/tmp/stress /dev/mapper/bow-root 1 5 6'
+		/t/stress /dev/mapper/bow-root 1 5 6'
 	run vm_run 'dmesg'
 	[[ $output == *"undecided checkpoint"* ]]
 }
@@ -302,9 +260,7 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 		w 1249 && w 1251'
 	[ "$(status_of errors)" -gt 0 ]
 	vm_run "$low_works"
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 @test "engine: a place that cannot be written is passed over" {
@@ -315,9 +271,7 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 		$write_block"'
 		w 100 && w 101 && w 102 && w 103'
 	vm_run "$low_works"
-	vm_cut
-	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	roll_back_raw
 }
 
 @test "engine: a log that cannot be written fails writes; the original stays" {

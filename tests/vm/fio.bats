@@ -29,7 +29,7 @@ fio_guest()
 {
 	local tree=$BATS_TEST_TMPDIR/guest
 
-	"$vm_src/tests/vm/guest-tree.sh" "$(vm_kernel)" "$tree" fio -- xfs
+	"$vm_src/tests/vm/guest-tree.sh" "$tree" fio -- xfs
 	install -m 755 "$vm_src"/tests/fio/{guest.sh,jobs.fio} "$tree"
 	guest_of "$tree" "$@"
 }

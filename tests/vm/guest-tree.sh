@@ -3,18 +3,19 @@
 # Build the file tree of the minimal guest: busybox, our programs, e2fsck,
 # dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
 #
-# guest-tree.sh KERNEL-VERSION DIRECTORY [PROGRAM...] [-- MODULE...]
+# guest-tree.sh DIRECTORY [PROGRAM...] [-- MODULE...]
 #
 # Further programs and modules on demand.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/vm/lib.sh
+. tests/vm/lib.sh
 
-kver=$1
-tree=$2
+tree=$1
 programs=(dmsetup e2fsck blkid fstrim)
 modules=(virtio_pci virtio_blk virtio_console dm_mod nbd)
-shift 2
+shift
 while [ $# != 0 ] && [ "$1" != -- ]; do
 	programs+=("$1")
 	shift
@@ -39,18 +40,13 @@ copy_program()
 #   With what they depend on; /lib/modules/order tells the order of insmod.
 copy_modules()
 {
-	local file
+	local module
 
+	module=$(vm_module)
 	mkdir -p "$tree/lib/modules"
-	for name; do
-		modprobe -S "$kver" --show-depends "$name"
-	done | while read -r verb file _; do
-		[ "$verb" = insmod ] || continue
-		cp "$file" "$tree/lib/modules/"
-		basename "$file"
-	done | awk '!seen[$0]++' >"$tree/lib/modules/order"
-	if [ -e kmod/dm-bow.ko ]; then
-		cp kmod/dm-bow.ko "$tree/lib/modules/"
+	vm_modules "$tree/lib/modules" "$@" >"$tree/lib/modules/order"
+	if [ -e "$module" ]; then
+		cp "$module" "$tree/lib/modules/dm-bow.ko"
 		echo dm-bow.ko >>"$tree/lib/modules/order"
 	fi
 }

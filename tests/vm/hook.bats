@@ -107,7 +107,7 @@ boot()
 	[ "$1" = "$img" ] || cp --sparse=always "$1" "$img"
 	mapfile -t disk < <(vm_disk disk0 "$img")
 	shift
-	vm_start "$BATS_TEST_TMPDIR/vm$boots" "/boot/vmlinuz-$(vm_kernel)" \
+	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
 		"$initramfs" "root=LABEL=bow-hook fastboot $*" "${disk[@]}"
 }
 

@@ -13,9 +13,11 @@
 #   BOW_VM_SLOW		factor for all timeouts, for a loaded machine
 #   BOW_KVER		kernel of the guests (default: the newest cloud
 #			kernel that has headers)
+#   BOW_KROOT		directory that has its boot/ and lib/modules (default: /)
+#   BOW_MODULE		dm-bow.ko for it (default: kmod/dm-bow.ko)
 
 vm_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-vm_build=$vm_src/build/vm
+vm_build=$vm_src/build/vm${BOW_KVER:+-$BOW_KVER}
 # Reboot, that is end, when the kernel or the initramfs panics.
 vm_panic="oops=panic panic=-1"
 # On a loaded host the timer can be late when the kernel looks for it.
@@ -55,6 +57,42 @@ vm_kernel()
 	echo "$found"
 }
 
+# vm_vmlinuz
+#   Print the path of the guests' kernel.
+vm_vmlinuz()
+{
+	echo "${BOW_KROOT:-}/boot/vmlinuz-$(vm_kernel)"
+}
+
+# vm_modules DIRECTORY NAME...
+#   Copy modules of that kernel to DIRECTORY, uncompressed, with what they depend
+#   on.  Print their names in the order in which insmod takes them.
+vm_modules()
+{
+	local dir=$1 file name
+
+	mkdir -p "$dir"
+	shift
+	for name; do
+		modprobe -d "${BOW_KROOT:-/}" -S "$(vm_kernel)" \
+			--show-depends "$name" || return
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
+	while read -r file; do
+		name=$(basename "$file")
+		case $name in
+		*.xz) xz -dc "$file" >"$dir/${name%.xz}" ;;
+		*) cp "$file" "$dir/" ;;
+		esac
+		echo "${name%.xz}"
+	done
+}
+
+# vm_module
+vm_module()
+{
+	echo "${BOW_MODULE:-$vm_src/kmod/dm-bow.ko}"
+}
+
 # vm_requires
 #   Print what is missing for running guests; nothing if all is there.
 vm_requires()
@@ -76,12 +114,13 @@ vm_tree()
 {
 	local tree=$vm_build/tree part
 
+	cmp -s "$(vm_module)" "$tree/lib/modules/dm-bow.ko" ||
+		rm -f "$tree.done"
 	for part in "$vm_src"/build/bow{ctl,-restore,-verify} \
-			"$vm_src/kmod/dm-bow.ko" "$vm_src"/tests/vm/guest-*; do
+			"$vm_src"/tests/vm/guest-*; do
 		if [ ! -e "$tree.done" ] || [ "$part" -nt "$tree.done" ]; then
 			rm -rf "$tree" "$tree.done"
-			"$vm_src/tests/vm/guest-tree.sh" "$(vm_kernel)" \
-				"$tree" >&2 || return
+			"$vm_src/tests/vm/guest-tree.sh" "$tree" >&2 || return
 			touch "$tree.done"
 		fi
 	done

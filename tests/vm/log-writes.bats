@@ -29,7 +29,7 @@ record()
 	mke2fs -q -t ext4 -b "$1" "$img"
 	cp --sparse=always "$img" "$BATS_TEST_TMPDIR/base"
 	truncate -s 256M "$BATS_TEST_TMPDIR/log"
-	"$vm_src/tests/vm/guest-tree.sh" "$(vm_kernel)" "$tree" -- dm_log_writes
+	"$vm_src/tests/vm/guest-tree.sh" "$tree" -- dm_log_writes
 	install -m 755 "$vm_src"/tests/logwrites/{guest,workloads}.sh "$tree"
 	guest_of "$tree" "$img" "$BATS_TEST_TMPDIR/log"
 	vm_run "/guest.sh ext4 $2 1 12 $3 /dev/vda /dev/vdb" 120

@@ -20,7 +20,7 @@ common_setup()
 
 	missing=$(vm_requires)
 	[ -z "$missing" ] || skip "missing: $missing"
-	[ -e "$vm_src/kmod/dm-bow.ko" ] || skip "no kmod/dm-bow.ko: make kmod"
+	[ -e "$(vm_module)" ] || skip "no kmod/dm-bow.ko: make kmod"
 	img=$BATS_TEST_TMPDIR/disk
 	d0=$BATS_TEST_TMPDIR/d0
 	restore=${BOW_RESTORE:-$vm_src/build/bow-restore}
@@ -66,7 +66,7 @@ guest_start()
 	initrd=$(vm_initrd)
 	boots=$((boots + 1))
 	mapfile -t disk < <(vm_disk disk0 "$img" "${1:-}")
-	vm_start "$BATS_TEST_TMPDIR/vm$boots" "/boot/vmlinuz-$(vm_kernel)" \
+	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
 		"$initrd" quiet "${disk[@]}"
 	vm_reply 60
 }
@@ -188,4 +188,77 @@ assert_rolls_back()
 	cp --sparse=always "$img" "$copy"
 	"$restore" -q --rollback "$copy"
 	assert_is_d0 "$copy"
+}
+
+# raw_setup
+#   $img and $d0 of random bytes, and ranges of sectors that may be free.
+raw_setup()
+{
+	local program
+
+	for program in stress request; do
+		[ -x "$vm_src/build/tests/$program" ] ||
+			skip "no build/tests/$program: make test-programs"
+	done
+	head -c 64M /dev/urandom >"$img"
+	cp "$img" "$d0"
+	# Whole blocks of every block size.
+	printf '%s\n' '20000 30000' '60000 30000' '100000 8000' >"$d0.free"
+}
+
+# raw_initrd [MODULE...]
+#   Print the path of an initramfs that has the test programs in /t, and there the
+#   modules and what they need; /t/modules tells the order.
+raw_initrd()
+{
+	local dir=$BATS_TEST_TMPDIR/raw
+
+	mkdir -p "$dir/t"
+	cp "$vm_src"/build/tests/{stress,request} "$dir/t/"
+	vm_modules "$dir/t" "$@" >"$dir/t/modules"
+	cp "$(vm_initrd)" "$dir/initrd"
+	(cd "$dir" && find t | cpio -o -H newc --quiet) >>"$dir/initrd"
+	echo "$dir/initrd"
+}
+
+# guest_plain
+#   A guest with the test programs in /t, and with raw_modules, of which nothing
+#   is loaded.
+guest_plain()
+{
+	local disk
+
+	boots=$((boots + 1))
+	mapfile -t disk < <(vm_disk disk0 "$img")
+	# shellcheck disable=SC2086 # a list
+	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
+		"$(raw_initrd ${raw_modules:-})" quiet "${disk[@]}"
+	vm_reply 60
+}
+
+# guest_raw BLOCK-SIZE [OPTION]
+#   A plain guest with dm-bow over "low", a linear map of the disk, the free
+#   ranges of $d0.free handed over, in state 1.  raw_below: over this instead.
+guest_raw()
+{
+	guest_plain
+	vm_run "set -e
+		n=\$(cat /sys/block/vda/size)
+		[ -n \"${raw_below:-}\" ] ||
+			dmsetup create low --table \"0 \$n linear /dev/vda 0\"
+		dmsetup mknodes
+		dmsetup create bow-root \
+			--table \"0 \$n bow ${raw_below:-/dev/mapper/low} $# block_size:$*\"
+		dmsetup mknodes
+		dmsetup message bow-root 0 free $(tr '\n' ' ' <"$d0.free")
+		dmsetup message bow-root 0 checkpoint"
+}
+
+# roll_back_raw
+#   Cut the power, roll back on the host: all that was in use is D0.
+roll_back_raw()
+{
+	vm_cut
+	"$restore" -q "$img"
+	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
 }

@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# kernels.sh [--vm FILE.bats] [SUITE...] - dm-bow on the kernels of Debian's releases
+#
+# For each SUITE (bullseye, bookworm, trixie, sid: Linux 5.10, 6.1, 6.12 and the
+# newest) a build root with the headers of its cloud kernel and its own compiler
+# is made in build/kernels, once; the module is built there with W=1, and any
+# warning is a failure.  With --vm, the tests of FILE.bats of tests/vm run on
+# that kernel too; give it again for further files.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/packages.sh
+. tests/packages.sh
+need_packages "$PACKAGES_VM"
+
+mirror=${BOW_DEBIAN_MIRROR:-http://deb.debian.org}
+out=$PWD/build/kernels
+
+# sources SUITE
+#   Lines for apt.  A stable release has its newest kernel in -security; that of
+#   bullseye names packages that are gone.
+sources()
+{
+	echo "deb $mirror/debian $1 main"
+	[ "$1" = sid ] || [ "$1" = bullseye ] ||
+		echo "deb $mirror/debian-security $1-security main"
+}
+
+# version_of SUITE
+version_of()
+{
+	basename "$(dirname "$out/$1"/root/lib/modules/*/build)"
+}
+
+# make_root SUITE
+#   The headers with what they need, and beside it the files of the kernel.
+make_root()
+{
+	local dir=$out/$1 file
+
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	# shellcheck disable=SC2016  # for the shell of mmdebstrap
+	sources "$1" | mmdebstrap --mode=root --variant=apt \
+		--include=linux-headers-cloud-amd64,make,perl \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--aptopt='Acquire::Check-Valid-Until "false"' \
+		--customize-hook='mkdir "$1/image" && chroot "$1" sh -c "
+			cd /image && chmod 777 . && version=\$(basename /lib/modules/*) &&
+			apt-get -q download \$(apt-cache pkgnames linux- |
+				grep -x \"linux-\(image\|modules\|binary\|base\)-\$version\")"' \
+		"$1" "$dir/root" - >"$dir/root.log" 2>&1 || {
+		tail -n 20 "$dir/root.log"
+		return 1
+	}
+	# Newer ones are in four packages.
+	for file in "$dir"/root/image/*.deb; do
+		dpkg-deb -x "$file" "$dir/image"
+	done
+	[ -e "$dir/image/lib" ] || ln -s usr/lib "$dir/image/lib"
+	file=$(echo "$dir"/image/lib/modules/*/vmlinuz)
+	[ ! -e "$file" ] || install -D -m 644 "$file" \
+		"$dir/image/boot/vmlinuz-$(basename "$(dirname "$file")")"
+	touch "$dir/done"
+}
+
+# build_module SUITE
+#   Leaves SUITE/src/dm-bow.ko.
+build_module()
+{
+	local dir=$out/$1 src=$out/$1/root/src version
+
+	version=$(version_of "$1")
+	rm -rf "$src"
+	mkdir "$src"
+	cp kmod/*.[ch] kmod/Kbuild "$src"
+	rm -f "$src"/*.mod.c
+	# objtool looks into /proc.
+	# shellcheck disable=SC2016
+	if ! unshare -m sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" \
+			make -s -j2 -C "/lib/modules/$2/build" M=/src W=1 modules' \
+			sh "$dir/root" "$version" >"$dir/build.log" 2>&1 ||
+			grep -iE 'warning|error' "$dir/build.log"; then
+		cat "$dir/build.log"
+		return 1
+	fi
+}
+
+# run_vm SUITE FILE.bats
+run_vm()
+{
+	local dir=$out/$1 version
+
+	version=$(version_of "$1")
+	depmod -b "$dir/image" "$version"
+	BOW_KVER=$version BOW_KROOT=$dir/image \
+		BOW_MODULE=$dir/root/src/dm-bow.ko bats --tap "tests/vm/$2"
+}
+
+files=()
+while [ "${1-}" = --vm ]; do
+	files+=("$2")
+	shift 2
+done
+[ $# -gt 0 ] || set -- bullseye bookworm trixie sid
+failed=0
+for suite; do
+	[ -e "$out/$suite/done" ] || make_root "$suite" || { failed=1; continue; }
+	if build_module "$suite"; then
+		echo "ok - $suite, Linux $(version_of "$suite"): built without a warning"
+	else
+		echo "not ok - $suite, Linux $(version_of "$suite"): build"
+		failed=1
+		continue
+	fi
+	for file in ${files[@]+"${files[@]}"}; do
+		run_vm "$suite" "$file" || failed=1
+	done
+done
+exit "$failed"

@@ -1,0 +1,379 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # scripts for the guest are expanded there
+# shellcheck disable=SC2034,SC2154 # raw_*; img, d0, restore, vm_*: see scenarios.bash
+# dm-bow under kinds of requests that filesystems and tools send rarely, under
+# changes of tables and states, and what its counters say of them.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	load scenarios.bash
+	common_setup
+	raw_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# guest_requests BLOCK-SIZE [OPTION]
+#   A guest as guest_raw makes it; functions for its scripts in /tmp/lib.
+guest_requests()
+{
+	guest_raw "$@"
+	vm_run 'cat >/tmp/lib <<-\EOF
+		b=/dev/mapper/bow-root
+		s=$(echo /sys/block/dm-*/bow)
+		r() { /t/request "$@"; }
+		# Is what the request says, its first word left out, TEXT?
+		says() { text=$1; shift; [ "$(r "$@")" = "$text" ]; }
+		stat() { set -- $1 $(cat /sys/block/vda/stat); eval "echo \${$(($1 + 1))}"; }
+		flushes() { stat 16; }
+		discards() { stat 12; }
+		# The module comes after what it needs.
+		load() {
+			for m in $(cat /t/modules); do
+				[ $m != $1.ko ] || break
+				insmod /t/$m
+			done
+			insmod /t/"$1".ko $2
+		}
+		state() { dmsetup message bow-root 0 "$1"; }
+	EOF'
+}
+
+# part FILE N
+part()
+{
+	dd if="$1" bs=512 skip=$(($2 * 43008)) count=43008 status=none
+}
+
+# in_guest SCRIPT [SECONDS]
+#   Every command must succeed; if one does not, the last ones are shown.
+in_guest()
+{
+	vm_run ". /tmp/lib
+		trap '[ \$? = 0 ] || tail -n 15 /tmp/trace' EXIT
+		exec 2>/tmp/trace
+		set -ex
+		$1" "${2:-60}"
+}
+
+@test "requests: NOWAIT goes through where no backup is needed, and only there" {
+	guest_requests 4096
+	in_guest '
+		says EAGAIN write $b 800 8 1 nowait
+		says EAGAIN read $b 0 1 nowait
+		says EAGAIN write $b 20000 8 1 nowait
+		[ $(cat $s/copies) = 0 ]
+		says ok write $b 800 8 2
+		says ok write $b 20000 8 2
+		says ok write $b 800 8 3 nowait
+		says ok write $b 20008 8 3 nowait
+		says "3 ok" read $b 800 8 nowait
+		says "3 ok" read $b 20008 8 nowait
+		[ $(cat $s/copies) = 1 ]
+		state commit
+		says ok write $b 808 8 4 nowait
+		says "4 ok" read $b 808 8 nowait'
+	vm_cut
+}
+
+@test "requests: FUA, and a flush without data, cost what they cost below" {
+	raw_below=/dev/vda
+	guest_requests 4096
+	in_guest '
+		says ok write $b 800 8 1
+		says ok write $b 20000 8 1
+		n=$(flushes)
+		for i in 1 2 3 4; do
+			says ok write $b 800 8 $i
+			says ok write $b 20000 8 $i
+		done
+		[ $(flushes) = $n ]
+		says ok write /dev/vda 20000 8 1 dsync
+		per=$(($(flushes) - n))
+		[ $per -gt 0 ]
+		for i in 1 2 3 4; do
+			says ok write $b 800 8 $i dsync
+			says ok write $b 20000 8 $i dsync
+			says ok write $b 0 8 $i dsync
+		done
+		[ $(flushes) = $((n + 13 * per)) ]
+		says ok sync $b
+		[ $(flushes) = $((n + 13 * per + 1)) ]
+		# A first overwrite: the log, and then what the write asks for.
+		says ok write $b 1600 8 7 dsync
+		[ $(flushes) = $((n + 14 * per + 1 + 2)) ]
+		says "7 ok" read $b 1600 8'
+	roll_back_raw
+}
+
+@test "requests: zeroes larger than a batch, onto blocks half of which are backed up" {
+	guest_requests 4096
+	in_guest '
+		says ok stripes $b 2000 600 16 5
+		[ $(cat $s/copies) = 600 ]
+		says ok zero $b 2003 9577
+		[ $(cat $s/copied_sectors) = $((600 * 16 - 8)) ]
+		dd if=$b bs=512 skip=2003 count=9577 2>/dev/null |
+			cmp -n $((9577 * 512)) - /dev/zero' 120
+	roll_back_raw
+}
+
+@test "requests: a write larger than a batch is backed up and read back" {
+	guest_requests 512
+	in_guest '
+		says ok write $b 1001 5001 9
+		[ $(cat $s/copied_sectors) = 5001 ]
+		says "9 ok" read $b 1001 5001
+		# Onto free blocks, the log, and the live copy of block 0.
+		says ok write $b 90000 40000 9
+		says "9 ok" read $b 90000 40000
+		[ $(cat $s/moved_sectors) -gt 0 ]'
+	roll_back_raw
+}
+
+@test "requests: discards of any alignment keep what must be kept; the others go down" {
+	guest_requests 4096
+	in_guest '
+		n=$(discards)
+		dd if=$b bs=512 skip=801 count=9001 2>/dev/null >/tmp/before
+		says ok discard $b 801 9001
+		dd if=$b bs=512 skip=801 count=9001 2>/dev/null | cmp - /tmp/before
+		says ok discard $b 0 1
+		says ok write $b 20000 80 1
+		free=$(cat $s/free)
+		# Nine whole blocks, and parts of two.
+		says ok discard $b 20001 78
+		[ $(cat $s/free) = $((free + 64)) ]
+		[ $(discards) = $n ]
+		[ $(cat $s/copies) = 0 ]
+		state commit
+		says ok discard $b 801 9001
+		[ $(discards) -gt $n ]
+		n=$(discards)
+		state restart
+		says ok discard $b 20001 78
+		[ $(discards) -gt $n ]
+		[ $(cat $s/free) = 64 ]'
+	vm_cut
+}
+
+@test "requests: secure erase is refused, and so is a zoned disk" {
+	raw_modules=null_blk
+	guest_requests 4096
+	in_guest '
+		dd if=$b bs=512 skip=800 count=16 2>/dev/null >/tmp/before
+		says EOPNOTSUPP erase $b 800 16
+		dd if=$b bs=512 skip=800 count=16 2>/dev/null | cmp - /tmp/before
+		load null_blk "nr_devices=1 gb=1 zoned=1 zone_size=4"
+		[ $(cat /sys/block/nullb0/queue/zoned) != none ]
+		! dmsetup create zoned --table "0 $(cat /sys/block/nullb0/size) bow /dev/nullb0"
+		dmesg | grep -q "bow: Zoned devices are not supported"'
+	vm_cut
+}
+
+@test "requests: an ioctl is passed on to the device below" {
+	raw_modules=loop
+	guest_requests 4096
+	in_guest '
+		load loop
+		truncate -s 8M /tmp/file
+		losetup /dev/loop0 /tmp/file
+		dmsetup create over --table "0 16384 bow /dev/loop0"
+		dmsetup mknodes
+		says "/tmp/file ok" loop /dev/mapper/over
+		# Not when the target is only a part of it.
+		dmsetup remove over
+		dmsetup create over --table "0 8192 bow /dev/loop0"
+		dmsetup mknodes
+		says "/tmp/file ok" loop /dev/mapper/over'
+	vm_cut
+}
+
+@test "requests: reads of sector 0 that race its move are never old" {
+	guest_requests 4096
+	run in_guest 'r race $b /dev/mapper/low 3000' 90
+	echo "# moves: $output" >&3
+	[ "$status" = 0 ]
+	[[ $output == *" ok" ]]
+	[ "${output% *}" -gt 20 ]
+	roll_back_raw
+}
+
+@test "requests: free and health can be polled" {
+	echo '20000 8192' >"$d0.free"
+	guest_requests 4096
+	in_guest '
+		r wait $s/free 30000 >/tmp/free &
+		r wait $s/health 3000 >/tmp/health &
+		sleep 1
+		says ok write $b 33000 480 1
+		sleep 0.3
+		[ ! -s /tmp/free ]
+		says ok write $b 40000 7000 1
+		wait
+		grep -qx woken /tmp/free
+		r wait $s/free 30000 >/tmp/free &
+		r wait $s/health 30000 >/tmp/health &
+		sleep 1
+		says ENOSPC write $b 50000 4000 1
+		wait
+		grep -qx woken /tmp/free
+		grep -qx woken /tmp/health
+		[ $(cat $s/health) = full ]
+		# Nothing more to tell.
+		says ENOSPC write $b 50000 4000 1
+		says "not woken" wait $s/health 500'
+	roll_back_raw
+}
+
+@test "requests: the counters say what the disk was asked for" {
+	raw_below=/dev/vda
+	guest_requests 4096
+	in_guest '
+		is() { [ $(cat $s/$1) = $2 ]; }
+		# Kept: two copies of block 0, the place of the next log block;
+		# the free map has one block, which is in use from now on.
+		is held_sectors 24
+		is free $((68000 - 32))
+		is entries 1
+		is log_writes 1
+		f=$(flushes) own=$(cat $s/flushes) sectors=$(stat 7)
+		says ok stripes $b 2000 10 80 5
+		is copies 10
+		is copied_sectors 80
+		is batches 10
+		is log_writes 11
+		is entries 11
+		is held_sectors $((24 + 80))
+		is free $((68000 - 32 - 80))
+		is moved_sectors 0
+		[ $(($(cat $s/flushes) - own)) = 10 ]
+		# This disk has no FUA: it is flushed once more after each.
+		[ $(($(flushes) - f)) = 20 ]
+		# Ten times: a backup, the log, the write.
+		[ $(($(stat 7) - sectors)) = 240 ]
+		# A claim, of a region that was free.
+		says ok write $b 20000 8 5
+		is claims 1
+		is entries 12
+		is copies 10
+		is free $((68000 - 32 - 80 - 8))
+		# Onto the first backup: it moves, and the block is in use now.
+		says ok write $b 105984 8 5
+		is copies 11
+		is moved_sectors 8
+		is copied_sectors 88
+		is held_sectors $((24 + 80))
+		is free $((68000 - 32 - 80 - 16))
+		is errors 0
+		is stalls 0
+		for key in $(dmsetup status bow-root | tr " " "\n" |
+				sed -n "s/^\([a-z_]*\):.*/\1/p"); do
+			case $key in id | created | log_blocks) continue ;; esac
+			is $key $(dmsetup status bow-root | tr " " "\n" |
+				sed -n "s/^$key://p")
+		done
+		! dmsetup status bow-root | grep -q "held_sectors:0"'
+	roll_back_raw
+}
+
+@test "requests: writes that wait for space do not hold up a suspend without flush" {
+	echo '20000 8192' >"$d0.free"
+	guest_requests 4096 on_full:wait:300
+	in_guest '
+		r write $b 33000 9000 1 >/tmp/said &
+		until [ $(cat $s/health) = waiting ]; do sleep 0.1; done
+		timeout 20 dmsetup suspend --noflush --nolockfs bow-root
+		dmsetup info bow-root | grep -q SUSPENDED
+		[ ! -s /tmp/said ]
+		dmsetup resume bow-root
+		until [ $(cat $s/health) = waiting ]; do sleep 0.1; done
+		[ ! -s /tmp/said ]
+		state commit
+		wait
+		grep -qx ok /tmp/said
+		says "1 ok" read $b 33000 9000'
+	vm_cut
+}
+
+@test "requests: removed by force under load it leaves a log that gives D0" {
+	guest_requests 4096
+	in_guest '
+		/t/stress $b 60 3 6 >/tmp/said 2>&1 &
+		sleep 2
+		! dmsetup remove bow-root
+		dmsetup remove --force bow-root || true
+		! wait $!
+		grep -q "Input/output error" /tmp/said
+		dmsetup remove bow-root 2>/dev/null || true
+		! dmsetup status bow-root 2>/dev/null | grep -q " bow "' 90
+	roll_back_raw
+}
+
+@test "requests: three devices over one disk, each with its load and its rollback" {
+	echo '20000 12000' >"$BATS_TEST_TMPDIR/part.free"
+	guest_plain
+	vm_run 'set -e
+		for i in 0 1 2; do
+			dmsetup create low$i --table "0 43008 linear /dev/vda $((i * 43008))"
+			dmsetup mknodes
+			dmsetup create bow$i --table "0 43008 bow /dev/mapper/low$i"
+			dmsetup mknodes
+			dmsetup message bow$i 0 free 20000 12000
+			dmsetup message bow$i 0 checkpoint
+			/t/stress /dev/mapper/bow$i 3 $i 3 >/tmp/said$i 2>&1 &
+		done
+		wait
+		cat /tmp/said*
+		for i in 0 1 2; do
+			grep -q reads /tmp/said$i || grep -q "No space" /tmp/said$i
+			dmsetup status bow$i | grep -vq "copies:0 "
+		done' 90
+	vm_cut
+	for i in 0 1 2; do
+		part "$img" $i >"$img.$i"
+		part "$d0" $i >"$d0.$i"
+		"$restore" -q "$img.$i"
+		"$vm_src/build/tests/mklog" --compare "$d0.$i" "$img.$i" \
+			"$BATS_TEST_TMPDIR/part.free"
+	done
+}
+
+@test "requests: states that change in turn under load lose no write" {
+	guest_requests 4096
+	run in_guest '
+		dmsetup create part --table "0 60000 linear $b 0"
+		dmsetup mknodes
+		state commit
+		/t/stress /dev/mapper/part 8 4 6 >/tmp/said 2>&1 &
+		n=0
+		while kill -0 $! 2>/dev/null; do
+			state restart
+			state clear
+			state "free 62000 60000"
+			state checkpoint
+			sleep 0.2
+			[ $(cat $s/state) = 1 ]
+			state commit
+			n=$((n + 1))
+		done
+		wait $! || { cat /tmp/said; false; }
+		[ $n -ge 2 ]
+		state restart
+		state "free 62000 60000"
+		state checkpoint
+		dd if=/dev/mapper/part bs=1M 2>/dev/null | sha256sum >/tmp/sum
+		/t/stress /dev/mapper/part 2 5 6 >/tmp/said 2>&1
+		cat /tmp/sum' 120
+	echo "$output"
+	[ "$status" = 0 ]
+	vm_cut
+	"$restore" -q "$img"
+	head -c $((60000 * 512)) "$img" | sha256sum | grep -qxF "$output"
+}
