@@ -85,7 +85,7 @@ guest_of()
 			vm_disk "$(basename "$disk")" "$disk")
 	done
 	boots=1
-	vm_start "$BATS_TEST_TMPDIR/vm1" "/boot/vmlinuz-$(vm_kernel)" \
+	vm_start "$BATS_TEST_TMPDIR/vm1" "$(vm_vmlinuz)" \
 		"$BATS_TEST_TMPDIR/initrd" quiet "${options[@]}"
 	vm_reply 60
 }
