@@ -217,7 +217,7 @@ machine()
 {
 	fact mib "$mib"
 	fact rounds "$rounds"
-	fact kernel "$(uname -r)"
+	fact kernel "$(uname -r | cut -d- -f1)"
 	fact cpus "$(nproc)"
 	fact memory_mib "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)"
 	fact load "$(cut -d' ' -f1 /proc/loadavg)"
