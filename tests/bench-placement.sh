@@ -7,8 +7,8 @@
 # ext4 of MIB (1024) of which 20% and 50% are free, each work is done in a
 # checkpoint of its own, and what the module counted is read: unpacking part of the
 # kernel's source, replacing the files of many packages as dpkg does, and
-# transactions of SQLite.  The filesystem is not new: it was full, and every n-th
-# file was deleted.  Leaves build/bench/placement.md and prints it; with BENCH_DOC=1
+# transactions of SQLite.  The filesystem is not new: files from all over
+# were deleted.  Leaves build/bench/placement.md and prints it; with BENCH_DOC=1
 # it also replaces the table in docs/performance.md.
 
 set -euo pipefail
