@@ -198,21 +198,25 @@ keeps() {
 	each_format keeps
 }
 
-# not_disjoint COMMAND...
-#   Refused, and the sector that is in the way is told.
+# not_disjoint WHERE COMMAND...
+#   Refused, and the sector that is in the way is told; WHERE is a pattern of what
+#   is told before it.
 not_disjoint() {
+	local where=$1
+
+	shift
 	expect_unwritten 4 "$@" "$img"
-	[[ $output =~ "$img: sector "[0-9]+" would be written and is still needed" ]] ||
+	[[ $output =~ "$img: "${where}"sector "[0-9]+" would be written and is still needed" ]] ||
 		{ echo "$made: $* $output"; return 1; }
 }
 
 # overlaps FORMAT BS
 overlaps() {
 	make_log --format "$1" --bs "$2" --damage overlap
-	not_disjoint "$restore"
-	not_disjoint "$restore" --rollback --json
-	not_disjoint "$restore" --dry-run
-	not_disjoint "$verify"
+	not_disjoint '' "$restore"
+	not_disjoint '' "$restore" --rollback --json
+	not_disjoint '' "$restore" --dry-run
+	not_disjoint 'log block [0-9]+, entry [0-9]+: ' "$verify"
 	# The chain is whole, and what is kept does not need the backups.
 	expect_unwritten 0 "$restore" --check "$img"
 	expect_unwritten 0 "$restore" --commit --dry-run "$img"

@@ -63,8 +63,10 @@ static bool stops_here(struct sim *sim, const struct io *io)
 	    sim->model.phase == PHASE_CLOSING ||
 	    sim->model.phase == PHASE_UNDOING)
 		return false;
+	/* The move that live_waits() has waited for is rarer than all others. */
 	if (block0 && sim->model.phase == PHASE_ACTIVE && is_rare(sim, io))
-		return one_in(&sim->rng, 2);
+		return (p->at == STOP_AT_LIVE && p->was_full) ||
+		       one_in(&sim->rng, 2);
 	return p->at == STOP_ANYWHERE &&
 	       one_in(&sim->rng, block0 ? p->one_in : p->one_in * 64);
 }
