@@ -37,6 +37,8 @@ struct bow_dev_ops {
 	int (*close)(struct bow_dev *dev);
 	/* The rest may be NULL.  A hint: this will be read soon. */
 	void (*ahead)(struct bow_dev *dev, u64 offset, size_t bytes);
+	/* A hint: this need not be kept in memory. */
+	void (*drop)(struct bow_dev *dev, u64 offset, size_t bytes);
 	/* All of them; without it they are made one after the other. */
 	int (*write_many)(struct bow_dev *dev, struct bow_request *write,
 			  u32 count, u32 *failed);
@@ -62,6 +64,7 @@ int bow_dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 		  size_t bytes);
 int bow_dev_flush(struct bow_dev *dev);
 void bow_dev_ahead(struct bow_dev *dev, u64 offset, size_t bytes);
+void bow_dev_drop(struct bow_dev *dev, u64 offset, size_t bytes);
 /*
  * Writes that do not overlap, in any order; none is durable before a flush.
  * When it fails, *failed is one that may be missing.

@@ -94,3 +94,15 @@ void bow_kernel_ahead(int fd, u64 offset, size_t bytes)
 		bytes -= n;
 	}
 }
+
+#define FADV_DONTNEED 4		/* klibc does not name it */
+
+void bow_kernel_drop(int fd, u64 offset, size_t bytes)
+{
+#ifndef __KLIBC__
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)bytes, FADV_DONTNEED);
+#else
+	(void)bow_kernel_call(__NR_fadvise64, fd, (long)offset, (long)bytes,
+			      FADV_DONTNEED, 0);
+#endif
+}

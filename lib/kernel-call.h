@@ -16,4 +16,7 @@ long bow_kernel_call(long nr, long a, long b, long c, long d, long e);
 /* A hint: these bytes of the file will be read soon. */
 void bow_kernel_ahead(int fd, u64 offset, size_t bytes);
 
+/* A hint: these bytes will not be read from the kernel's cache soon. */
+void bow_kernel_drop(int fd, u64 offset, size_t bytes);
+
 #endif /* BOW_KERNEL_CALL_H */

@@ -136,6 +136,7 @@ struct walk {
 	bool live_found;	/* an entry has moved it to where the header says */
 	u64 last_dest0;		/* dest of the last entry 0 seen */
 	u64 last_place;		/* of the log block being walked; 0: block 0 */
+	u64 distance;		/* of it from the one before */
 };
 
 /* Is `sector` among the `bytes` bytes at `start`? */
@@ -290,16 +291,18 @@ static int check_link(const struct walk *w, const struct bow_header *h)
 }
 
 /*
- * Log blocks are read one after the other, each named by the one before.  They
- * often lie at about equal distances: let the kernel fetch what may be one.
+ * Log blocks are read one after the other, each named by the one before.  Where
+ * they lie at equal distances let the kernel fetch what will be one.
  */
 static void guess_ahead(struct walk *w, u64 place)
 {
-	u64 distance = AHEAD_BLOCKS * (w->last_place - place);
+	u64 distance = w->last_place - place;
+	u64 ahead = AHEAD_BLOCKS * distance;
 
-	if (w->last_place > place && distance < place)
-		bow_dev_ahead(w->dev, (place - distance) << BOW_SECTOR_SHIFT,
+	if (w->last_place > place && distance == w->distance && ahead < place)
+		bow_dev_ahead(w->dev, (place - ahead) << BOW_SECTOR_SHIFT,
 			      w->log->bs);
+	w->distance = distance;
 	w->last_place = place;
 }
 

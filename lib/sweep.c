@@ -76,11 +76,7 @@ static bool next_request(const struct bow_sweep *s, struct request *r)
 	return true;
 }
 
-/*
- * Tell the kernel what follows request `now`.  Also what lies just behind the
- * one before it: the kernel's own reading ahead ends at each log block between
- * backups, which is in memory since the log was read.
- */
+/* Tell the device what follows request `now`. */
 static void look_ahead(struct bow_sweep *s, const struct request *now,
 		       struct request *ahead, u64 *told)
 {

@@ -29,6 +29,7 @@ struct verify {
 	const struct bow_monitor *monitor;
 	struct bow_sweep sweep;
 	struct item *item;	/* by the tags of the sweep */
+	u64 log_place;		/* of the log block being walked; 0: block 0 */
 	u64 done;
 	u64 total;
 	struct bow_error first;	/* first wrong checksum; why NONE: none yet */
@@ -148,6 +149,18 @@ static int check_now(struct verify *v, const struct bow_log *log, u32 crc,
 
 /* ---- the walk ---- */
 
+/*
+ * It has been read for the last time.  In memory it would end the kernel's reading
+ * ahead in large folios of the backups around it.
+ */
+static void drop_log_block(struct verify *v, const struct bow_log *log)
+{
+	if (v->log_place)
+		bow_dev_drop(v->dev, v->log_place << BOW_SECTOR_SHIFT,
+			     log->bs);
+	v->log_place = 0;
+}
+
 static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 			u32 index, const struct bow_entry *entry,
 			enum bow_entry_kind kind, struct bow_error *e)
@@ -157,8 +170,11 @@ static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 	u32 seed = bow_entry_seed(entry->source, log->bs);
 	u64 place;
 
+	drop_log_block(v, log);
 	if (kind == BOW_ENTRY_CLAIM)
 		return 0;
+	if (kind == BOW_ENTRY_LOG)
+		v->log_place = bow_where_get(log->where, entry->dest, &n);
 	/* The walk checks log blocks; the live copy is written in place. */
 	if (kind == BOW_ENTRY_LOG || kind == BOW_ENTRY_LIVE ||
 	    !entry->checksum) {
