@@ -202,11 +202,11 @@ keeps() {
 #   Refused, and the sector that is in the way is told; WHERE is a pattern of what
 #   is told before it.
 not_disjoint() {
-	local where=$1
+	local told="$img: $1sector [0-9]+ would be written and is still needed"
 
 	shift
 	expect_unwritten 4 "$@" "$img"
-	[[ $output =~ "$img: "${where}"sector "[0-9]+" would be written and is still needed" ]] ||
+	[[ $output =~ $told ]] ||
 		{ echo "$made: $* $output"; return 1; }
 }
 
