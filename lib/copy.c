@@ -10,7 +10,7 @@
 #include "copy.h"
 #include "passes.h"
 
-/* At most so much; tests make it small. */
+/* At most so much; tests make these small. */
 #ifndef WINDOW_BYTES
 #define WINDOW_BYTES (16u << 20)
 #endif
@@ -22,7 +22,9 @@
  * Given to the device at a time: between them the bar moves, and the caller may
  * stop.  A slow card needs a second for so many.
  */
+#ifndef WRITES_MAX
 #define WRITES_MAX 512u
+#endif
 
 /* What a disk may want of the memory that it writes from, bytes. */
 #define ALIGN 4096u
