@@ -4,9 +4,9 @@
  *
  * All that was in use at the checkpoint and has been written since is in the
  * plan of a rollback, but for what is in the journal only.  So only those blocks
- * of the inode tables are compared that one of the two names.  A file may also have been overwritten in place
- * without a change of its inode: blocks of the plan that none of the inodes
- * found so far owns are looked for in all the others.
+ * of the inode tables are compared that one of the two names.  A file may also
+ * have been overwritten in place without a change of its inode: blocks of the plan
+ * that none of the inodes found so far owns are looked for in all the others.
  */
 #include "files.h"
 #include "log.h"
