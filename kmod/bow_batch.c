@@ -408,6 +408,16 @@ void bow_batch_abort(struct bow_core *core, struct bow_batch *batch)
 
 void bow_batch_avoid(struct bow_core *core, struct bow_batch *batch)
 {
+	u32 i;
+
+	/*
+	 * As if the filesystem had begun to use them.  HELD, they would be backed
+	 * up when it does, and an entry of a source that was free must be of
+	 * something that the log has put there.
+	 */
+	for (i = 0; i < batch->copies; i++)
+		bow_map_release(&core->map, batch->copy[i].dst,
+				batch->copy[i].blocks);
 	batch->copies = 0;
 	bow_batch_abort(core, batch);
 }

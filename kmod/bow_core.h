@@ -204,7 +204,7 @@ void bow_batch_seal(struct bow_core *core, struct bow_batch *batch,
 		    struct bow_log_writes *writes);
 void bow_batch_done(struct bow_core *core, struct bow_batch *batch);
 void bow_batch_abort(struct bow_core *core, struct bow_batch *batch);
-/* As abort, but the places of the copies stay HELD: not to be tried again. */
+/* As abort, but the places of the copies become TAKEN: not to be tried again. */
 void bow_batch_avoid(struct bow_core *core, struct bow_batch *batch);
 void bow_batch_lost(struct bow_core *core, struct bow_batch *batch);
 

@@ -263,6 +263,25 @@ static void test_abort(void)
 	CHECK(!memcmp(log, core.work, sizeof(log)));
 }
 
+/* It cannot be written; the filesystem's own writes there are its affair. */
+static void test_avoided_place(void)
+{
+	u64 place;
+
+	active(4096, 1000, 100);
+	claim_all();
+	CHECK(add(5, 3) == 0);
+	place = batch.copy[0].dst;
+	bow_batch_avoid(&core, &batch);
+	CHECK(bow_map_state(&core.map, 5) == BOW_USED);
+	CHECK(bow_map_state(&core.map, place) == BOW_TAKEN);
+	CHECK(bow_map_state(&core.map, place + 2) == BOW_TAKEN);
+	bow_batch_begin(&batch);
+	CHECK(add(5, 1) == 0 && batch.copy[0].dst != place);
+	/* An entry would say that something of the checkpoint was there. */
+	CHECK(add(place, 1) == 0 && batch.copies == 1);
+}
+
 static void test_too_big(void)
 {
 	struct snapshot before;
@@ -496,6 +515,7 @@ int main(void)
 	RUN(test_append, "a backup is an entry, published by one write");
 	RUN(test_neighbours, "neighbours share an entry, and part again");
 	RUN(test_abort, "an aborted batch leaves everything as before");
+	RUN(test_avoided_place, "a place that cannot be written is left alone");
 	RUN(test_too_big, "256 copies fit, one more does not");
 	RUN(test_own_places, "a place of the batch waits for the next batch");
 	RUN(test_roll_over, "one batch may fill several log blocks");
