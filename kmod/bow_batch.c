@@ -278,8 +278,11 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 	bow_map_return_cancel(&core->map, first, count);
 	bow_map_take(&core->map, first, count);
 	r = plan_range(core, batch, first, count);
-	if (!r)
+	if (!r) {
+		if (batch->blocks > mark.blocks)
+			bow_streams_note(&core->streams, first, count);
 		return 0;
+	}
 	/* A merge may have lengthened the last copy that is kept. */
 	if (mark.copies) {
 		struct bow_copy *c = &batch->copy[mark.copies - 1];
@@ -290,6 +293,71 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 	back_to(core, batch, &mark);
 	return r;
 }
+
+/* ---- ahead of writers ---- */
+
+/* Blocks from @first on that are as they were at the checkpoint; at most @max. */
+static u64 used_run(const struct bow_core *core, u64 first, u64 max)
+{
+	u64 n = 0;
+
+	while (n < max && first + n < core->map.blocks &&
+	       bow_map_state(&core->map, first + n) == BOW_USED)
+		n++;
+	return n;
+}
+
+static u64 smaller(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * How far ahead of the stream?  Not where fewer blocks would then be free than
+ * hold something of ours: space is worth more than time there.
+ */
+static u64 ahead_blocks(const struct bow_core *core,
+			const struct bow_stream *s)
+{
+	const struct bow_map *map = &core->map;
+
+	if (map->free <= map->held)
+		return 0;
+	return smaller(smaller(s->next - s->start, BOW_BATCH_AHEAD),
+		       (map->free - map->held) / 2);
+}
+
+static void copy_ahead(struct bow_core *core, struct bow_batch *batch,
+		       struct bow_stream *s)
+{
+	u64 left = ahead_blocks(core, s);
+
+	for (;;) {
+		struct bow_mark mark = mark_of(batch);
+		u64 n = used_run(core, s->next,
+				 smaller(left, BOW_BATCH_BLOCKS - batch->blocks));
+
+		if (!n || in_batch(batch, s->next, &n))
+			return;
+		if (plan_copy(core, batch, s->next, &n, false)) {
+			/* Places for log blocks that it has taken. */
+			back_to(core, batch, &mark);
+			return;
+		}
+		s->next += n;
+		left -= n;
+	}
+}
+
+void bow_batch_ahead(struct bow_core *core, struct bow_batch *batch)
+{
+	struct bow_stream *s;
+
+	while ((s = bow_streams_due(&core->streams)))
+		copy_ahead(core, batch, s);
+}
+
+/* ---- publishing ---- */
 
 /*
  * The reserved place moves, and this log block will be copied to the new one

@@ -72,6 +72,7 @@ void bow_core_reset(struct bow_core *core)
 	free_buffers(core);
 	bow_map_clear(&core->map);
 	memset(&core->n, 0, sizeof(core->n));
+	memset(&core->streams, 0, sizeof(core->streams));
 }
 
 /* ---- activation, commit ---- */

@@ -11,6 +11,7 @@
  * One batch, in order:
  *
  *   bow_batch_begin, bow_batch_add ...        what must be copied
+ *   bow_batch_ahead                           what will have to be, by a guess
  *   [caller: all reads, checksums, all writes]
  *   bow_batch_seal                            log writes, in order
  *   [caller: the writes one after the other]
@@ -27,12 +28,15 @@
 
 #include "bow_disk.h"
 #include "bow_map.h"
+#include "bow_stream.h"
 
 /* Limits of a batch: blocks copied, and copies (each becomes an entry). */
 #ifndef BOW_BATCH_BLOCKS	/* the simulator makes small ones too */
 #define BOW_BATCH_BLOCKS	1024u
 #define BOW_BATCH_COPIES	256u
 #endif
+/* Copied ahead of a writer at most. */
+#define BOW_BATCH_AHEAD		(BOW_BATCH_BLOCKS / 2)
 /* Every block a copy of its own: so many fit in an empty batch in any case. */
 #define BOW_BATCH_ANY		BOW_BATCH_COPIES
 /* Regions claimed by a batch; each becomes an entry too. */
@@ -106,6 +110,7 @@ struct bow_core {
 	u32 claim_shift;	/* log2 of the blocks of a claimed region */
 	u64 *claimed;		/* a bit a region */
 	struct bow_free_map_plan free_map;
+	struct bow_streams streams;
 	u8 *log;		/* block 0 as it is on the disk */
 	u8 *work;		/* block 0 as it will be */
 	u8 *full;		/* BOW_BATCH_LOGS log blocks that filled up */
@@ -187,6 +192,14 @@ void bow_batch_begin(struct bow_batch *batch);
  */
 int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 		  u64 count);
+
+/*
+ * bow_batch_ahead - copy also what writers of this batch will overwrite next
+ *
+ * Once, when all writes have been added.  The copies are like the others: when
+ * the batch is done, their originals may be overwritten.
+ */
+void bow_batch_ahead(struct bow_core *core, struct bow_batch *batch);
 
 /* Seed of the checksum that the caller stores in copy->checksum. */
 static inline u32 bow_copy_seed(const struct bow_copy *copy)

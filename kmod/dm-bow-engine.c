@@ -195,10 +195,20 @@ static void publish_one(struct bow *bow, struct bio *bio)
 	end_writes(bow, &one, BLK_STS_OK);
 }
 
+static void copy_ahead(struct bow *bow, struct bow_batch *batch)
+{
+	spin_lock(&bow->lock);
+	if (!bow->failed)
+		bow_batch_ahead(&bow->core, batch);
+	spin_unlock(&bow->lock);
+}
+
 static void finish_batch(struct bow *bow, struct bio_list *writes)
 {
 	struct bio *bio;
 
+	/* What fails there must not fail the writes: they go on by themselves. */
+	copy_ahead(bow, &bow->batch);
 	switch (publish(bow, &bow->batch, false)) {
 	case BOW_PUBLISHED:
 		end_writes(bow, writes, BLK_STS_OK);

@@ -243,10 +243,15 @@ static void publish_one(struct sim *sim, struct op *op)
 
 static void finish_batch(struct sim *sim, struct op_list *writes)
 {
+	struct bow_batch *batch = &sim->engine.batch;
+	u32 blocks = batch->blocks;
 	struct op *op;
 
+	if (!sim->engine.failed)
+		bow_batch_ahead(&sim->engine.core, batch);
+	sim->cov->ahead += batch->blocks - blocks;
 	sim->cov->grouped += writes->first && writes->first != writes->last;
-	switch (publish(sim, &sim->engine.batch, false)) {
+	switch (publish(sim, batch, false)) {
 	case PUBLISHED:
 		end_writes(sim, writes, 0);
 		break;

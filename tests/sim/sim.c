@@ -206,12 +206,13 @@ static void print_coverage(const struct coverage *c)
 	       (unsigned long long)c->grouped, (unsigned long long)c->parts,
 	       (unsigned long long)c->rolled,
 	       (unsigned long long)c->rolled_twice);
-	printf("# moved: %llu live, %llu reserved (%llu with a roll-over), %llu backups; %llu blocks returned; %llu full, %llu aborted, %llu lost\n",
+	printf("# moved: %llu live, %llu reserved (%llu with a roll-over), %llu backups; %llu blocks returned, %llu copied ahead; %llu full, %llu aborted, %llu lost\n",
 	       (unsigned long long)c->live_moves,
 	       (unsigned long long)c->next_moves,
 	       (unsigned long long)c->next_moves_rolled,
 	       (unsigned long long)c->backup_moves,
-	       (unsigned long long)c->returned, (unsigned long long)c->full,
+	       (unsigned long long)c->returned, (unsigned long long)c->ahead,
+	       (unsigned long long)c->full,
 	       (unsigned long long)c->aborted, (unsigned long long)c->lost);
 	if (c->resumed)
 		print_resumes(c);
@@ -266,7 +267,7 @@ static bool covered(const struct coverage *c)
 	       c->finished && c->committed && c->grouped && c->rolled &&
 	       c->rolled_twice && c->live_moves && c->next_moves &&
 	       c->next_moves_rolled && c->backup_moves && c->returned &&
-	       c->full && c->aborted && c->lost &&
+	       c->ahead && c->full && c->aborted && c->lost &&
 	       (c->parts || BOW_BATCH_BLOCKS > SMALL_BATCH);
 }
 

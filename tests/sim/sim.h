@@ -272,6 +272,7 @@ struct coverage {
 	u64 committed;
 	u64 batches;
 	u64 grouped;		/* batches of several writes */
+	u64 ahead;		/* blocks copied ahead of writers */
 	u64 parts;		/* writes too large for any batch */
 	u64 rolled;		/* roll-overs */
 	u64 rolled_twice;	/* batches with several */

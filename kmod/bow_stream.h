@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bow_stream.h - writers that overwrite one block after the other
+ *
+ * The journal of a filesystem is one; so is whoever replaces the contents of a
+ * large file.  What they overwrite next can be guessed.  Backed up together with
+ * what they overwrite now, it takes their next writes no batch, no log write and
+ * no flush.
+ *
+ * A guess is at most as long as what has been written in a row: where it is wrong,
+ * a writer has cost no more than twice the copies.
+ */
+#ifndef BOW_STREAM_H
+#define BOW_STREAM_H
+
+#include "bow_shim.h"
+
+/* Writers that are told apart. */
+#define BOW_STREAMS	8u
+
+struct bow_stream {
+	u64 start;		/* blocks [start, next) were written or */
+	u64 next;		/* backed up ahead, one after the other */
+	bool due;		/* went on in the batch that is being planned */
+};
+
+/* All zeros: there are none. */
+struct bow_streams {
+	struct bow_stream stream[BOW_STREAMS];
+	u32 oldest;
+};
+
+/* A write to [first, first + count) has needed backups, and joins a batch. */
+void bow_streams_note(struct bow_streams *all, u64 first, u64 count);
+
+/* A stream that went on since it was last returned; NULL: there is none. */
+struct bow_stream *bow_streams_due(struct bow_streams *all);
+
+#endif /* BOW_STREAM_H */
