@@ -72,6 +72,20 @@ real() {
 	agrees
 }
 
+@test "a file whose blocks are in the log, but are the same, is not named" {
+	make_old 16M -b 1024
+	inside "$old" before
+	cp "$old" "$now"
+	# keep/19, keep/20 and so on are neighbours, four in a block of the log.
+	at=$(debugfs -R 'bmap /keep/20 0' "$old" 2>/dev/null)
+	printf changed | dd of="$now" bs=1024 seek="$at" conv=notrunc status=none
+	log_between 4096 16M
+	"$verify" --files -J "$img" >"$dir/json"
+	says '.path == "/keep/20" and .changes == ["content"]'
+	says '.type == "summary" and .change == 1 and .remove == 0'
+	agrees
+}
+
 @test "nothing was changed: nothing is named" {
 	make_old 16M -b 4096
 	inside "$old" before

@@ -7,6 +7,9 @@
  * of the inode tables are compared that one of the two names.  A file may also
  * have been overwritten in place without a change of its inode: blocks of the plan
  * that none of the inodes found so far owns are looked for in all the others.
+ *
+ * A block of the plan need not differ: it may be a neighbour in the same block of
+ * the log, or copied ahead of a writer that went no further.
  */
 #include "files.h"
 #include "log.h"
@@ -64,7 +67,8 @@ static int mark_changed(struct files *f)
 
 	f->changed = bow_alloc((size_t)(f->blocks / 8 + 1));
 	f->owner_unknown = bow_alloc((size_t)(f->blocks / 8 + 1));
-	if (!f->changed || !f->owner_unknown)
+	f->contents = bow_alloc((size_t)FILES_VIEWS * bytes);
+	if (!f->changed || !f->owner_unknown || !f->contents)
 		return -ENOMEM;
 	while (bow_plan_next(log, run.target + run.sectors, &run)) {
 		b = (run.target << BOW_SECTOR_SHIFT) / bytes;
@@ -89,6 +93,18 @@ struct owner {
 	bool touched;
 };
 
+/* Are the contents of a block of the plan not the same?  Not known: yes. */
+static bool differs(const struct files *f, u64 block)
+{
+	u32 bytes = f->fs[FILES_OLD]->blocksize, v;
+	u8 *data[FILES_VIEWS] = { f->contents, f->contents + bytes };
+
+	for (v = 0; v < FILES_VIEWS; v++)
+		if (io_channel_read_blk64(f->fs[v]->io, block, 1, data[v]))
+			return true;
+	return memcmp(data[FILES_OLD], data[FILES_NOW], bytes);
+}
+
 static int visit_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count,
 		       blk64_t ref_block, int ref_offset, void *ctx)
 {
@@ -99,7 +115,7 @@ static int visit_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count,
 	(void)ref_block;
 	(void)ref_offset;
 	if (has(o->f->changed, o->f->blocks, *block)) {
-		o->touched = true;
+		o->touched = o->touched || differs(o->f, *block);
 		clear(o->f, *block, 1);
 	}
 	return 0;
@@ -127,7 +143,7 @@ static bool touched_xattr(struct files *f, struct ext2_inode *inode)
 	if (!block || !has(f->changed, f->blocks, block))
 		return false;
 	clear(f, block, 1);
-	return true;
+	return differs(f, block);
 }
 
 /* ---- two inodes ---- */

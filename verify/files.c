@@ -282,6 +282,7 @@ static enum bow_exit compare_once(struct old *old, struct fs_view *now,
 	free(f.name.data);
 	free(f.text.data);
 	bow_free(f.changed);
+	bow_free(f.contents);
 	bow_free(f.owner_unknown);
 	return status;
 }

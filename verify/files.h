@@ -66,6 +66,7 @@ struct files {
 	u64 blocks;
 	u8 *changed;		/* a bit a block: may differ between the views */
 	u8 *owner_unknown;	/* of those, whose owner was not met yet */
+	u8 *contents;		/* of a block in each view */
 	struct files_array file;	/* struct file, by rising inode */
 	struct files_array dir[FILES_VIEWS];	/* struct file_dir, root first */
 	struct files_array name;	/* struct file_name */
