@@ -207,6 +207,8 @@ static void finish_batch(struct bow *bow, struct bio_list *writes)
 {
 	struct bio *bio;
 
+	if (bio_list_empty(writes))
+		return;
 	/* What fails there must not fail the writes: they go on by themselves. */
 	copy_ahead(bow, &bow->batch);
 	switch (publish(bow, &bow->batch, false)) {

@@ -5,16 +5,14 @@
  * Decided when it is mapped, under the spinlock and without sleeping: straight
  * to the device, or into the queue of the worker.
  */
-#include <linux/delay.h>
-
 #include "dm-bow.h"
 
 /*
- * How long a batch waits for the writes of the one before, and then for each
- * write that follows them.
+ * How long a batch waits for the writes of the one before to end, and then for
+ * the next of those that follow them.
  */
 #define BOW_GATHER_MS	4
-#define BOW_GATHER_US	50
+#define BOW_GATHER_US	200
 
 /* ---- bookkeeping of bios in flight ---- */
 
@@ -64,19 +62,21 @@ static blk_status_t given_up_status(struct bow *bow)
 
 static void queue_bio(struct bow *bow, struct bio *bio)
 {
-	bool refused;
+	bool refused, last = false;
 
 	spin_lock(&bow->lock);
 	refused = bow->given_up;
 	if (!refused) {
 		bio_list_add(&bow->pending, bio);
-		bow->pending_count++;
+		last = ++bow->pending_count == bow->expected;
 	}
 	spin_unlock(&bow->lock);
 	if (refused)
 		bow_end_bio(bio, given_up_status(bow));
 	else
 		bow_kick(bow);
+	if (last)
+		wake_up(&bow->sent_wait);
 }
 
 void bow_give_up(struct bow *bow)
@@ -99,10 +99,15 @@ void bow_wait_block0(struct bow *bow)
 	wait_event(bow->sent_wait, !atomic_read(&bow->block0_inflight));
 }
 
+static bool all_here(struct bow *bow)
+{
+	return READ_ONCE(bow->pending_count) >= bow->expected;
+}
+
 /*
  * A batch costs two flushes however large it is.  Whoever keeps so many writes
  * in flight sends the next ones when those of the last batch are done: wait for
- * that, and then as long as they keep coming.
+ * that, and then as long as they keep coming, until there are as many.
  */
 void bow_gather(struct bow *bow)
 {
@@ -116,12 +121,17 @@ void bow_gather(struct bow *bow)
 		return;
 	wait_event_timeout(bow->sent_wait, !atomic_read(&bow->released),
 			   msecs_to_jiffies(BOW_GATHER_MS));
-	do {
+	spin_lock(&bow->lock);
+	bow->expected = expected;
+	spin_unlock(&bow->lock);
+	do
 		pending = READ_ONCE(bow->pending_count);
-		if (pending >= expected)
-			return;
-		usleep_range(BOW_GATHER_US, 2 * BOW_GATHER_US);
-	} while (READ_ONCE(bow->pending_count) > pending);
+	while (wait_event_hrtimeout(bow->sent_wait, all_here(bow),
+				    ns_to_ktime(BOW_GATHER_US * NSEC_PER_USEC)) &&
+	       READ_ONCE(bow->pending_count) > pending);
+	spin_lock(&bow->lock);
+	bow->expected = 0;
+	spin_unlock(&bow->lock);
 }
 
 /* ---- routing ---- */

@@ -23,6 +23,7 @@
 #include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/device-mapper.h>
+#include <linux/hrtimer.h>
 #include <linux/kobject.h>
 #include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
@@ -82,6 +83,7 @@ struct bow {
 	struct work_struct work;
 	struct bio_list pending;	/* bios that it must look at */
 	unsigned int pending_count;
+	unsigned int expected;		/* that many are waited for; 0: none */
 	struct list_head requests;	/* struct bow_request */
 
 	/*
