@@ -11,10 +11,23 @@ uml_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 uml_build=$uml_src/build/uml
 uml_linux=$uml_build/linux-source-6.1
 
+# Linux 6.1 has room for the registers of a processor with AVX-512.  Those of one
+# with AMX take 11 KiB, and the host sets all of them or none.
+uml_more_registers()
+{
+	sed -i 's/(HOST_FP_SIZE, 2696)/(HOST_FP_SIZE, 16384)/' \
+		"$uml_linux/arch/x86/um/user-offsets.c" &&
+	sed -i -e 's/^int have_xstate_support;/&\nstatic size_t xstate_bytes;/' \
+		-e 's/^\t\tiov.iov_len = .*/\t\tiov.iov_len = xstate_bytes;/' \
+		-e 's/have_xstate_support = 1;/xstate_bytes = iov.iov_len, &/' \
+		"$uml_linux/arch/x86/um/os-Linux/registers.c"
+}
+
 uml_unpack()
 {
 	mkdir -p "$uml_build"
 	tar -C "$uml_build" -xf /usr/src/linux-source-6.1.tar.xz || return
+	uml_more_registers || return
 	mkdir "$uml_linux/drivers/md/bow"
 	printf 'config DM_BOW\n\tbool "bow"\n\tdepends on BLK_DEV_DM\n' \
 		>"$uml_linux/drivers/md/bow/Kconfig"
@@ -37,7 +50,9 @@ uml_configure()
 	for option in $3; do
 		options+=(-d "$option")
 	done
-	"$uml_linux/scripts/config" --file "$out/.config" "${options[@]}"
+	# Sets of registers are on the kernel's stacks.
+	"$uml_linux/scripts/config" --file "$out/.config" "${options[@]}" \
+		--set-val KERNEL_STACK_ORDER 4
 	make -s -C "$uml_linux" ARCH=um O="$out" olddefconfig
 }
 
