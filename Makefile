@@ -92,7 +92,7 @@ PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/sim-small $(B)/tests/bow-restore \
 	build/tests/stress build/tests/request $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
-	build/tests/load $(B)/tests/map $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
+	build/tests/load build/tests/packages build/tests/fragment $(B)/tests/map $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
 
 all: $(PROGRAMS)
 
@@ -118,7 +118,9 @@ help:
 	@echo '           tests/sim; check-traces cuts the power in it'
 	@echo 'reliability-doc the tables of docs/reliability.md, from records of runs'
 	@echo 'bench      what writing over dm-bow costs, beside other targets: in'
-	@echo '           bench-write on a virtio disk, in bench-model on one of null_blk'
+	@echo '           bench-write on a virtio disk, in bench-slow on one held back, in'
+	@echo '           bench-model on one of null_blk'
+	@echo 'bench-files the same of unpacking and of packages, on a filesystem'
 	@echo 'bench-map  memory and time that the block map takes'
 	@echo 'bench-placement how many backups ext4 overwrites, in real work'
 	@echo 'demo       a wrecked Debian in QEMU undoes itself'
@@ -250,6 +252,10 @@ build/tests/spent: tests/bench/spent.c build/.build-config
 	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
 		$(CFLAGS) -static -o $@ $<
 
+build/tests/fragment: tests/bench/fragment.c build/.build-config
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(VERIFY_LIBS)
+
 # What the map costs, with sizes of devices that no test has.
 $(B)/tests/map: $(call hosted,tests/bench/map.c $(LIB_SRC) $(filter-out kmod/bow_disk.c,$(CORE_SRC)))
 	@mkdir -p $(@D)
@@ -259,7 +265,8 @@ $(B)/tests/map: $(call hosted,tests/bench/map.c $(LIB_SRC) $(filter-out kmod/bow
 build/tests/stress: tests/vm/stress.c
 build/tests/request: tests/vm/request.c
 build/tests/load: tests/bench/load.c
-build/tests/stress build/tests/request build/tests/load: build/.build-config
+build/tests/packages: tests/bench/packages.c
+build/tests/stress build/tests/request build/tests/load build/tests/packages: build/.build-config
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
 		$(CFLAGS) -pthread -static -o $@ $(filter %.c,$^)
@@ -310,7 +317,10 @@ reliability-doc:
 check-debug-kernel: test-programs kmod all
 	$(Q)tests/debug-kernel.sh
 
-bench: bench-model bench-write
+bench: bench-model bench-slow bench-write
+
+bench-files: all test-programs
+	$(Q)tests/bench-files.sh
 
 bench-map: $(B)/tests/map
 	$(Q)tests/bench-map.sh
@@ -326,6 +336,9 @@ bench-write: all kmod test-programs
 
 bench-model: all kmod test-programs
 	$(Q)tests/bench-write.sh --model
+
+bench-slow: all kmod test-programs
+	$(Q)tests/bench-write.sh --slow
 
 # Their records go where reliability-doc finds them.
 check-log-writes check-fio check-kills check-disk-faults: check-%: all test-programs
@@ -382,7 +395,7 @@ FORCE:
 .PHONY: all help kmod check check-long check-debug-kernel soak check-kernels \
 	check-log-writes check-fio check-kills check-disk-faults coverage \
 	traces check-traces lint mutations mutations-module reliability-doc \
-	bench-restore bench bench-write bench-model bench-map \
+	bench-restore bench bench-write bench-model bench-slow bench-files bench-map \
 	bench-placement demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:

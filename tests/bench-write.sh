@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench-write.sh [--model] [ROUNDS] - what writing over dm-bow costs, beside other targets
+# bench-write.sh [--model|--slow] [ROUNDS] - what writing over dm-bow costs, beside other targets
 #
 # In one guest (QEMU), on one virtio disk, writeback, every case runs over
 # dm-linear, dm-bow, dm-snapshot and dm-thin in turn, ROUNDS (5) times.  Leaves
@@ -15,6 +15,9 @@
 # every request takes 100 us, and a guest whose clock counts instructions, one a
 # nanosecond.  What else the machine does changes nothing: one round is enough.
 # It leaves model.txt, model.json and so on.
+#
+# --slow: the virtio disk, held back to 50 MiB and 2000 requests a second as a card
+# or an old disk is; first overwrites only, 3 rounds.  It leaves slow.txt ...
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,12 +31,18 @@ need_packages "$PACKAGES_VM $PACKAGES_BENCH"
 
 name='write'
 model=()
+held_back=
 rounds=5
 if [ "${1-}" = --model ]; then
 	name=model
 	model=(-smp 1 -m 3072 -icount 'shift=0,sleep=off')
 	vm_accel=tcg,thread=single
 	rounds=1
+	shift
+elif [ "${1-}" = --slow ]; then
+	name=slow
+	held_back=,throttling.bps-total=$((50 << 20)),throttling.iops-total=2000
+	rounds=3
 	shift
 fi
 rounds=${1-$rounds}
@@ -69,7 +78,7 @@ start_guest()
 		head -c 1878M /dev/zero |
 			dd of="$dir/disk" bs=1M seek=1 conv=notrunc status=none
 		mapfile -t disk < <(vm_disk disk0 "$dir/disk" |
-			sed 's/cache=unsafe/cache=writeback/')
+			sed "s/cache=unsafe/cache=writeback$held_back/")
 	fi
 	vm_start "$dir/vm" "$(vm_vmlinuz)" "$dir/initrd" quiet \
 		"${disk[@]}"
@@ -78,12 +87,13 @@ start_guest()
 
 run_rounds()
 {
-	local i prepare=prepare
+	local i prepare=prepare round=round
 
 	[ "$name" != model ] || prepare=prepare_model
+	[ "$name" != slow ] || round=round_first
 	vm_run "/bench/write-guest.sh $prepare" 900
 	for ((i = 1; i <= rounds; i++)); do
-		vm_run "/bench/write-guest.sh round $i" 900 |
+		vm_run "/bench/write-guest.sh $round $i" 900 |
 			tee -a "$out/$name.txt"
 	done
 }

@@ -7,6 +7,7 @@
 # write-guest.sh prepare_model        once, without a disk: one of null_blk's
 # write-guest.sh round N              every case over every target; lines of
 #   N CASE TARGET NANOSECONDS READS WRITES FLUSHES READ-SECTORS WRITTEN-SECTORS
+# write-guest.sh round_first N        of them, the first overwrites
 # write-guest.sh one N CASE TARGET    one of them
 #
 # The disk has partitions: 1, 512 MiB, the data; 2, as large, for what
@@ -191,16 +192,30 @@ one()
 	echo "$1 $2 $3 $result"
 }
 
+# over_all N CASE... - over every target
+over_all()
+{
+	local n=$1 case target
+
+	shift
+	for case; do
+		for target in $targets; do
+			one "$n" "$case" "$target"
+		done
+	done
+}
+
+round_first()
+{
+	over_all "$1" first-4k-d1 first-4k-d16 first-64k-d16 first-1m-d4
+}
+
 round()
 {
 	local case target
 
-	for case in first-4k-d1 first-4k-d16 first-64k-d16 first-1m-d4 \
-			changed-4k-d1 changed-4k-d16 read-4k-d1 read-4k-d16; do
-		for target in $targets; do
-			one "$1" $case "$target"
-		done
-	done
+	round_first "$1"
+	over_all "$1" changed-4k-d1 changed-4k-d16 read-4k-d1 read-4k-d16
 	for case in free-4k-d16 trim-4k-d16 committed-4k-d16; do
 		for target in linear bow; do
 			one "$1" $case $target
