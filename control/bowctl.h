@@ -175,6 +175,8 @@ int ctl_batch_flush(struct ctl_batch *b);
 
 struct ctl_freemap {
 	void *fs;			/* ext2_filsys */
+	u64 *used;			/* a bit a cluster, little-endian words */
+	u64 clusters;			/* from the first data block's on */
 	u32 block_sectors;		/* sectors a filesystem block */
 	u64 sectors;			/* the filesystem's size */
 	u64 free_sectors;		/* as the bitmaps say */

@@ -63,27 +63,81 @@ static int count_descriptors(ext2_filsys fs, u64 *blocks, struct ctl_error *e)
 	return 0;
 }
 
-/* The next run of free blocks at or after `from`; false: there is none. */
-static bool next_run(ext2_filsys fs, blk64_t from, blk64_t *first, blk64_t *end)
+/*
+ * The bitmaps as one: libext2fs has a call for each bit of interest, and millions of
+ * them would be made while the filesystem is frozen.
+ */
+static int get_bits(struct ctl_freemap *map, struct ctl_error *e)
 {
-	blk64_t blocks = ext2fs_blocks_count(fs->super);
+	ext2_filsys fs = map->fs;
+	u64 start = EXT2FS_B2C(fs, fs->super->s_first_data_block);
+	errcode_t code;
+	u64 words;
 
-	if (from >= blocks ||
-	    ext2fs_find_first_zero_block_bitmap2(fs->block_map, from,
-						 blocks - 1, first))
-		return false;
-	if (ext2fs_find_first_set_block_bitmap2(fs->block_map, *first,
-						blocks - 1, end))
-		*end = blocks;
-	return *end > *first;
+	map->clusters = EXT2FS_NUM_B2C(fs, ext2fs_blocks_count(fs->super)) -
+			start;
+	words = map->clusters / 64 + 1;
+	if (words > SIZE_MAX / sizeof(*map->used))
+		return ctl_fail(e, -ENOMEM, "block bitmaps: too large");
+	map->used = bow_alloc((size_t)words * sizeof(*map->used));
+	if (!map->used)
+		return ctl_fail(e, -ENOMEM, "block bitmaps: no memory");
+	code = ext2fs_get_block_bitmap_range2(fs->block_map, start,
+					      (size_t)map->clusters, map->used);
+	/* What is behind the end looks used. */
+	map->used[words - 1] |= cpu_to_le64(~0ull << map->clusters % 64);
+	ext2fs_free_block_bitmap(fs->block_map);
+	fs->block_map = NULL;
+	return code ? lib_failed(code, "block bitmaps", e) : 0;
 }
 
-static u64 count_bitmaps(ext2_filsys fs)
+/* The first cluster at or after `from` that is used, or free. */
+static u64 find(const struct ctl_freemap *map, u64 from, bool used)
 {
-	blk64_t first, end = fs->super->s_first_data_block;
-	u64 blocks = 0;
+	u64 flip = used ? 0 : ~0ull, word;
 
-	while (next_run(fs, end, &first, &end))
+	if (from >= map->clusters)
+		return map->clusters;
+	word = (le64_to_cpu(map->used[from / 64]) ^ flip) & ~0ull << from % 64;
+	while (!word) {
+		from = (from / 64 + 1) * 64;
+		if (from >= map->clusters)
+			return map->clusters;
+		word = le64_to_cpu(map->used[from / 64]) ^ flip;
+	}
+	from = from / 64 * 64 + (u64)__builtin_ctzll(word);
+	return from < map->clusters ? from : map->clusters;
+}
+
+/*
+ * Blocks [*first, *end): the next free run at or after cluster `from`; what
+ * follows it, or 0: there is none.
+ */
+static u64 next_run(const struct ctl_freemap *map, u64 from, u64 *first,
+		    u64 *end)
+{
+	ext2_filsys fs = map->fs;
+	u64 start = EXT2FS_B2C(fs, fs->super->s_first_data_block);
+	u64 blocks = ext2fs_blocks_count(fs->super);
+	u64 next;
+
+	from = find(map, from, false);
+	if (from == map->clusters)
+		return 0;
+	next = find(map, from, true);
+	*first = EXT2FS_C2B(fs, start + from);
+	*end = EXT2FS_C2B(fs, start + next);
+	/* The last cluster may be less than whole. */
+	if (*end > blocks)
+		*end = blocks;
+	return next;
+}
+
+static u64 count_bitmaps(const struct ctl_freemap *map)
+{
+	u64 next = 0, blocks = 0, first, end;
+
+	while ((next = next_run(map, next, &first, &end)))
 		blocks += end - first;
 	return blocks;
 }
@@ -152,7 +206,10 @@ int ctl_freemap_read(struct ctl_freemap *map, int fd,
 		err = lib_failed(code, "block bitmaps", e);
 		goto fail;
 	}
-	blocks = count_bitmaps(fs);
+	err = get_bits(map, e);
+	if (err)
+		goto fail;
+	blocks = count_bitmaps(map);
 	if (mode == CTL_FREEMAP_EXACT) {
 		err = check_counts(fs, blocks, e);
 		if (err)
@@ -171,11 +228,10 @@ int ctl_freemap_walk(const struct ctl_freemap *map,
 		     int (*each)(void *context, struct ctl_range r),
 		     void *context)
 {
-	ext2_filsys fs = map->fs;
-	blk64_t first, end = fs->super->s_first_data_block;
+	u64 next = 0, first, end;
 	int err = 0;
 
-	while (!err && next_run(fs, end, &first, &end))
+	while (!err && (next = next_run(map, next, &first, &end)))
 		err = each(context, (struct ctl_range){
 					    first * map->block_sectors,
 					    (end - first) * map->block_sectors });
@@ -187,5 +243,7 @@ void ctl_freemap_free(struct ctl_freemap *map)
 	/* Closes the descriptor that open_fs() made. */
 	if (map->fs)
 		ext2fs_free(map->fs);
+	bow_free(map->used);
 	map->fs = NULL;
+	map->used = NULL;
 }
