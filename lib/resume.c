@@ -180,6 +180,9 @@ static int apply_header(struct bow_resume *r, struct bow_error *e)
 	int err;
 
 	r->live = place_of_live(r);
+	/* Of a torn append it is not the one that check_header() has seen. */
+	if (r->live == r->log.newest.next_log)
+		return bow_bad(e, BOW_WHY_NEXT_LOG, r->live, r->log.sectors);
 	err = hold(r, r->log.newest.next_log, e);
 	claim_regions(r);
 	if (!err && !r->live)

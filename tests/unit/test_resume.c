@@ -160,6 +160,26 @@ static void no_place_for_live(void)
 	CHECK(why_not(-EPERM) == BOW_WHY_RESUME_SPACE);
 }
 
+/* The live copy before a torn append is where the next log block is to go. */
+static void live_is_next_log(void)
+{
+	struct bow_header_disk *h = log_header(&l);
+	u8 old[MEM_BS];
+
+	begin(BOW_HEADER_SIZE_GUARD);
+	log_append(&l);
+	log_entry(&l, LOG_LIVE, LOG_NEXT, 0);
+	log_seal(&l);
+	memcpy(old, l.img, MEM_BS);
+	log_append(&l);
+	log_entry(&l, LOG_NEXT, 310, 0);
+	h->sector0 = cpu_to_le64(310 * 8);
+	log_seal(&l);
+	memcpy(l.img + BOW_SECTOR_SIZE, old + BOW_SECTOR_SIZE,
+	       MEM_BS - BOW_SECTOR_SIZE);
+	CHECK(why_not(-EUCLEAN) == BOW_WHY_NEXT_LOG);
+}
+
 static void refused(void)
 {
 	header_refused(0, BOW_FLAG_FREE_MAP, BOW_WHY_RESUME_NO_MAP);
@@ -343,6 +363,8 @@ int main(void)
 	RUN(chain_of_map_blocks, "a free map of two blocks");
 	RUN(no_place_for_live,
 	    "resume: no place is left for the live copy of a torn append");
+	RUN(live_is_next_log,
+	    "resume: the live copy is not where the next log block goes");
 	RUN(refused, "logs that cannot be gone on with are refused");
 	RUN(bad_header, "wrong values of the header and of claims");
 	RUN(bad_map, "wrong values of the free map");
