@@ -63,6 +63,9 @@ static int count_descriptors(ext2_filsys fs, u64 *blocks, struct ctl_error *e)
 	return 0;
 }
 
+/* libext2fs cuts the number of bits that are asked for to 32 bits. */
+#define PIECE (1u << 20)
+
 /*
  * The bitmaps as one: libext2fs has a call for each bit of interest, and millions of
  * them would be made while the filesystem is frozen.
@@ -71,8 +74,8 @@ static int get_bits(struct ctl_freemap *map, struct ctl_error *e)
 {
 	ext2_filsys fs = map->fs;
 	u64 start = EXT2FS_B2C(fs, fs->super->s_first_data_block);
-	errcode_t code;
-	u64 words;
+	errcode_t code = 0;
+	u64 words, at;
 
 	map->clusters = EXT2FS_NUM_B2C(fs, ext2fs_blocks_count(fs->super)) -
 			start;
@@ -82,8 +85,13 @@ static int get_bits(struct ctl_freemap *map, struct ctl_error *e)
 	map->used = bow_alloc((size_t)words * sizeof(*map->used));
 	if (!map->used)
 		return ctl_fail(e, -ENOMEM, "block bitmaps: no memory");
-	code = ext2fs_get_block_bitmap_range2(fs->block_map, start,
-					      (size_t)map->clusters, map->used);
+	for (at = 0; !code && at < map->clusters; at += PIECE) {
+		u64 n = map->clusters - at;
+
+		code = ext2fs_get_block_bitmap_range2(fs->block_map, start + at,
+						      n < PIECE ? n : PIECE,
+						      &map->used[at / 64]);
+	}
 	/* What is behind the end looks used. */
 	map->used[words - 1] |= cpu_to_le64(~0ull << map->clusters % 64);
 	ext2fs_free_block_bitmap(fs->block_map);
