@@ -296,17 +296,6 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 
 /* ---- ahead of writers ---- */
 
-/* Blocks from @first on that are as they were at the checkpoint; at most @max. */
-static u64 used_run(const struct bow_core *core, u64 first, u64 max)
-{
-	u64 n = 0;
-
-	while (n < max && first + n < core->map.blocks &&
-	       bow_map_state(&core->map, first + n) == BOW_USED)
-		n++;
-	return n;
-}
-
 static u64 smaller(u64 a, u64 b)
 {
 	return a < b ? a : b;
@@ -330,14 +319,16 @@ static u64 ahead_blocks(const struct bow_core *core,
 static void copy_ahead(struct bow_core *core, struct bow_batch *batch,
 		       struct bow_stream *s)
 {
-	u64 left = ahead_blocks(core, s);
+	u64 left = bow_map_state_run(&core->map, s->next,
+				     smaller(ahead_blocks(core, s),
+					     BOW_BATCH_BLOCKS - batch->blocks),
+				     BOW_USED);
 
-	for (;;) {
+	while (left) {
 		struct bow_mark mark = mark_of(batch);
-		u64 n = used_run(core, s->next,
-				 smaller(left, BOW_BATCH_BLOCKS - batch->blocks));
+		u64 n = left;
 
-		if (!n || in_batch(batch, s->next, &n))
+		if (in_batch(batch, s->next, &n))
 			return;
 		if (plan_copy(core, batch, s->next, &n, false)) {
 			/* Places for log blocks that it has taken. */

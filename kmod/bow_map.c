@@ -293,6 +293,17 @@ enum bow_block_state bow_map_state(const struct bow_map *map, u64 block)
 	return pool ? BOW_FREE : BOW_TAKEN;
 }
 
+u64 bow_map_state_run(const struct bow_map *map, u64 first, u64 count,
+		      enum bow_block_state state)
+{
+	u64 n = 0;
+
+	while (n < count && first + n < map->blocks &&
+	       bow_map_state(map, first + n) == state)
+		n++;
+	return n;
+}
+
 u64 bow_map_run(const struct bow_map *map, u64 first, u64 count, bool *copy)
 {
 	struct bow_span at = span_at(map, first, 1);
@@ -357,16 +368,6 @@ static u64 highest_free(struct bow_map *map)
 	return 0;
 }
 
-/* Length of the run of FREE blocks at @first, at most @count. */
-static u64 free_run(const struct bow_map *map, u64 first, u64 count)
-{
-	u64 n = 0;
-
-	while (n < count && bow_map_state(map, first + n) == BOW_FREE)
-		n++;
-	return n;
-}
-
 /* The highest run of FREE blocks, or its end, becomes the window. */
 static void open_window(struct bow_map *map)
 {
@@ -404,7 +405,8 @@ u64 bow_map_alloc(struct bow_map *map, u64 want, u64 *first)
 	while (map->window < map->window_end) {
 		u64 left = map->window_end - map->window;
 
-		n = free_run(map, map->window, left < want ? left : want);
+		n = bow_map_state_run(map, map->window,
+				      left < want ? left : want, BOW_FREE);
 		if (n)
 			break;
 		map->window++;

@@ -117,6 +117,10 @@ enum bow_block_state bow_map_state(const struct bow_map *map, u64 block);
  */
 u64 bow_map_run(const struct bow_map *map, u64 first, u64 count, bool *copy);
 
+/* How many blocks from @first on, at most @count, are all in this state. */
+u64 bow_map_state_run(const struct bow_map *map, u64 first, u64 count,
+		      enum bow_block_state state);
+
 /* Every FREE block of the range becomes TAKEN: the filesystem writes there. */
 void bow_map_take(struct bow_map *map, u64 first, u64 count);
 
