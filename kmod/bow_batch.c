@@ -12,6 +12,7 @@ void bow_batch_begin(struct bow_batch *batch)
 	batch->blocks = 0;
 	batch->claims = 0;
 	batch->logs = 0;
+	batch->streams = 0;
 	batch->moves_live0 = false;
 	batch->moves_next_log = false;
 }
@@ -280,7 +281,8 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 	r = plan_range(core, batch, first, count);
 	if (!r) {
 		if (batch->blocks > mark.blocks)
-			bow_streams_note(&core->streams, first, count);
+			bow_streams_note(&core->streams, first, count,
+					 &batch->streams);
 		return 0;
 	}
 	/* A merge may have lengthened the last copy that is kept. */
@@ -342,10 +344,13 @@ static void copy_ahead(struct bow_core *core, struct bow_batch *batch,
 
 void bow_batch_ahead(struct bow_core *core, struct bow_batch *batch)
 {
-	struct bow_stream *s;
+	u32 i;
 
-	while ((s = bow_streams_due(&core->streams)))
-		copy_ahead(core, batch, s);
+	for (i = 0; i < BOW_STREAMS; i++) {
+		if (batch->streams >> i & 1)
+			copy_ahead(core, batch, &core->streams.stream[i]);
+	}
+	batch->streams = 0;
 }
 
 /* ---- publishing ---- */

@@ -62,6 +62,7 @@ struct bow_batch {
 	u32 blocks;		/* sum of the copies' */
 	u32 claims;
 	u32 logs;		/* places taken for log blocks to come */
+	u32 streams;		/* that have gone on, a bit each: bow_stream.h */
 	bool moves_live0;
 	bool moves_next_log;	/* the reserved place is being overwritten */
 	u64 new_live0;

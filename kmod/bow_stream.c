@@ -5,44 +5,31 @@
 #include "bow_stream.h"
 
 /* The stream that goes on somewhere in the range, block 0 being nobody's. */
-static struct bow_stream *find(struct bow_streams *all, u64 first, u64 count)
+static u32 find(const struct bow_streams *all, u64 first, u64 count)
 {
 	u32 i;
 
 	for (i = 0; i < BOW_STREAMS; i++) {
-		struct bow_stream *s = &all->stream[i];
+		const struct bow_stream *s = &all->stream[i];
 
 		if (s->next && s->next >= first && s->next - first < count)
-			return s;
+			break;
 	}
-	return NULL;
+	return i;
 }
 
-void bow_streams_note(struct bow_streams *all, u64 first, u64 count)
+void bow_streams_note(struct bow_streams *all, u64 first, u64 count,
+		      u32 *went_on)
 {
-	struct bow_stream *s = find(all, first, count);
+	u32 i = find(all, first, count);
 
-	if (s) {
-		s->next = first + count;
-		s->due = true;
+	if (i < BOW_STREAMS) {
+		all->stream[i].next = first + count;
+		*went_on |= 1u << i;
 		return;
 	}
-	s = &all->stream[all->oldest];
-	all->oldest = (all->oldest + 1) % BOW_STREAMS;
-	*s = (struct bow_stream){ .start = first, .next = first + count };
-}
-
-struct bow_stream *bow_streams_due(struct bow_streams *all)
-{
-	u32 i;
-
-	for (i = 0; i < BOW_STREAMS; i++) {
-		struct bow_stream *s = &all->stream[i];
-
-		if (s->due) {
-			s->due = false;
-			return s;
-		}
-	}
-	return NULL;
+	i = all->oldest;
+	all->oldest = (i + 1) % BOW_STREAMS;
+	all->stream[i] = (struct bow_stream){ first, first + count };
+	*went_on &= ~(1u << i);
 }

@@ -21,7 +21,6 @@
 struct bow_stream {
 	u64 start;		/* blocks [start, next) were written or */
 	u64 next;		/* backed up ahead, one after the other */
-	bool due;		/* went on in the batch that is being planned */
 };
 
 /* All zeros: there are none. */
@@ -30,10 +29,11 @@ struct bow_streams {
 	u32 oldest;
 };
 
-/* A write to [first, first + count) has needed backups, and joins a batch. */
-void bow_streams_note(struct bow_streams *all, u64 first, u64 count);
-
-/* A stream that went on since it was last returned; NULL: there is none. */
-struct bow_stream *bow_streams_due(struct bow_streams *all);
+/*
+ * A write to [first, first + count) has needed backups, and joins a batch.  @went_on:
+ * the streams that have gone on in this batch, a bit each.
+ */
+void bow_streams_note(struct bow_streams *all, u64 first, u64 count,
+		      u32 *went_on);
 
 #endif /* BOW_STREAM_H */

@@ -470,6 +470,16 @@ static void test_ahead_limits(void)
 	CHECK(add(105, 2) == 0 && ahead() == 0);
 }
 
+static void test_ahead_of_this_batch(void)
+{
+	active(4096, 1000, 900);
+	CHECK(add(100, 4) == 0 && add(104, 4) == 0);
+	bow_batch_abort(&core, &batch);
+	/* The next batch is not the one to pay for that writer. */
+	bow_batch_begin(&batch);
+	CHECK(add(500, 1) == 0 && ahead() == 0);
+}
+
 static void test_ahead_after_reset(void)
 {
 	active(4096, 1000, 900);
@@ -599,6 +609,7 @@ int main(void)
 	RUN(test_ahead, "what a writer overwrites next is copied ahead");
 	RUN(test_ahead_ends, "... up to what was free, is copied or is the end");
 	RUN(test_ahead_limits, "... while more is free than held");
+	RUN(test_ahead_of_this_batch, "... of writers of this batch");
 	RUN(test_ahead_after_reset, "... of writers of this checkpoint");
 	RUN(test_live_copy_moves, "the live copy moves, and sector0 with it");
 	RUN(test_lost, "a lost batch keeps all that either log may name");
