@@ -207,8 +207,6 @@ static void finish_batch(struct bow *bow, struct bio_list *writes)
 {
 	struct bio *bio;
 
-	if (bio_list_empty(writes))
-		return;
 	/* What fails there must not fail the writes: they go on by themselves. */
 	copy_ahead(bow, &bow->batch);
 	switch (publish(bow, &bow->batch, false)) {
@@ -307,7 +305,9 @@ static bool handle_bios(struct bow *bow)
 			bow_batch_begin(&bow->batch);
 		}
 	}
-	finish_batch(bow, &writes);
+	/* A round without work does not tell how large batches are. */
+	if (any)
+		finish_batch(bow, &writes);
 	bow_handle_full(bow);
 	return any;
 }

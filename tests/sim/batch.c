@@ -304,7 +304,8 @@ static bool handle_ops(struct sim *sim)
 			bow_batch_begin(&e->batch);
 		}
 	}
-	finish_batch(sim, &writes);
+	if (any)
+		finish_batch(sim, &writes);
 	return any;
 }
 
