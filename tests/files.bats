@@ -15,6 +15,14 @@ teardown() {
 	files_teardown
 }
 
+# overwrite BS FILE BLOCK - in $now, with no trace in the file's inode
+overwrite() {
+	local at
+
+	at=$(debugfs -R "bmap $2 $3" "$old" 2>/dev/null)
+	printf changed | dd of="$now" bs="$1" seek="$at" conv=notrunc status=none
+}
+
 # real FORMAT BS
 real() {
 	make_old 16M -b "$2"
@@ -63,8 +71,7 @@ real() {
 	make_old 16M -b 4096
 	inside "$old" before
 	cp "$old" "$now"
-	at=$(debugfs -R 'bmap /over 3' "$old" 2>/dev/null)
-	printf changed | dd of="$now" bs=4096 seek="$at" conv=notrunc status=none
+	overwrite 4096 /over 3
 	log_between 4096 16M
 	"$verify" --files -J "$img" >"$dir/json"
 	says '.path == "/over" and .changes == ["content"]'
@@ -77,8 +84,7 @@ real() {
 	inside "$old" before
 	cp "$old" "$now"
 	# keep/19, keep/20 and so on are neighbours, four in a block of the log.
-	at=$(debugfs -R 'bmap /keep/20 0' "$old" 2>/dev/null)
-	printf changed | dd of="$now" bs=1024 seek="$at" conv=notrunc status=none
+	overwrite 1024 /keep/20 0
 	log_between 4096 16M
 	"$verify" --files -J "$img" >"$dir/json"
 	says '.path == "/keep/20" and .changes == ["content"]'

@@ -155,6 +155,13 @@ static inline void log_seal(struct memlog *l)
 	h->header_csum = cpu_to_le32(bow_header_csum(h));
 }
 
+/* Of the write of block 0 over @old only the first sector got through. */
+static inline void log_tear(struct memlog *l, const u8 *old)
+{
+	memcpy(l->img + BOW_SECTOR_SIZE, old + BOW_SECTOR_SIZE,
+	       MEM_BS - BOW_SECTOR_SIZE);
+}
+
 /* Begin an append: what is counted now becomes the state before it. */
 static inline void log_append(struct memlog *l)
 {

@@ -314,8 +314,7 @@ static void other_previous(void)
 		log_roll_over(&l, LOG_NEXT + 1);
 		backups(60, 60);
 		log_seal(&l);
-		memcpy(l.img + BOW_SECTOR_SIZE, older() + BOW_SECTOR_SIZE,
-		       MEM_BS - BOW_SECTOR_SIZE);
+		log_tear(&l, older());
 		older_header()->created = cpu_to_le64(1700000000 - i);
 		seal_older();
 		CHECK(log_torn(&l, &m) ==

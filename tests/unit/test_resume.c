@@ -155,8 +155,7 @@ static void no_place_for_live(void)
 	log_entry(&l, LOG_LIVE, 300, 0);
 	h->sector0 = cpu_to_le64(300 * 8);
 	log_seal(&l);
-	memcpy(l.img + BOW_SECTOR_SIZE, old + BOW_SECTOR_SIZE,
-	       MEM_BS - BOW_SECTOR_SIZE);
+	log_tear(&l, old);
 	CHECK(why_not(-EPERM) == BOW_WHY_RESUME_SPACE);
 }
 
@@ -175,8 +174,7 @@ static void live_is_next_log(void)
 	log_entry(&l, LOG_NEXT, 310, 0);
 	h->sector0 = cpu_to_le64(310 * 8);
 	log_seal(&l);
-	memcpy(l.img + BOW_SECTOR_SIZE, old + BOW_SECTOR_SIZE,
-	       MEM_BS - BOW_SECTOR_SIZE);
+	log_tear(&l, old);
 	CHECK(why_not(-EUCLEAN) == BOW_WHY_NEXT_LOG);
 }
 
