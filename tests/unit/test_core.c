@@ -5,56 +5,10 @@
  * No disk: what the core says is to be written is looked at as it stands.
  * What a power cut makes of it is the simulator's affair (tests/sim).
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../tap.h"
-#include "bow_core.h"
-
-#define BLOCKS 2000u
-
-static struct bow_core core;
-static struct bow_batch batch;
-static struct bow_log_writes writes;
-static struct bow_write_list list;
-static u8 block0[4096];
-
-/* State 0 with blocks [first, first + count) free. */
-static void start(u32 bs, u64 first, u64 count)
-{
-	bow_core_exit(&core);
-	memset(block0, 0x11, sizeof(block0));
-	if (bow_core_init(&core, (u64)BLOCKS * (bs / 512), bs, 512) ||
-	    bow_map_add_free(&core.map, first, count))
-		abort();
-}
-
-static int activate(void)
-{
-	struct bow_core_params p = { .id = { 7 }, .created = 9 };
-
-	return bow_core_activate(&core, &p, block0, &list);
-}
-
-static void active(u32 bs, u64 first, u64 count)
-{
-	start(bs, first, count);
-	if (activate())
-		abort();
-	bow_batch_begin(&batch);
-}
-
-static int add(u64 first, u64 count)
-{
-	return bow_batch_add(&core, &batch, first, count);
-}
-
-static void publish(void)
-{
-	bow_batch_seal(&core, &batch, &writes);
-	bow_batch_done(&core, &batch);
-	bow_batch_begin(&batch);
-}
+#include "memcore.h"
 
 static struct bow_header_disk header_of(const u8 *block)
 {
@@ -85,12 +39,6 @@ static bool sound(const u8 *block, u32 sequence, u32 count)
 	       le32_to_cpu(h.entries_csum) ==
 		       bow_entries_csum(block, le16_to_cpu(h.header_size),
 					count);
-}
-
-/* As if every region had been claimed: tests of other things. */
-static void claim_all(void)
-{
-	memset(core.claimed, 0xff, sizeof(*core.claimed));
 }
 
 /* What a failed call must leave as it was. */
@@ -405,91 +353,6 @@ static void test_next_log_moves_and_rolls(void)
 	CHECK(writes.w[2].preflush && writes.w[2].fua);
 }
 
-/* ---- ahead of writers ---- */
-
-/* How many blocks are copied ahead of what the batch copies now. */
-static u32 ahead(void)
-{
-	u32 blocks = batch.blocks;
-
-	bow_batch_ahead(&core, &batch);
-	return batch.blocks - blocks;
-}
-
-static void test_ahead(void)
-{
-	active(4096, 1000, 900);
-	CHECK(add(100, 4) == 0 && ahead() == 0);
-	publish();
-	/* As much as was written in a row. */
-	CHECK(add(104, 4) == 0 && ahead() == 8);
-	CHECK(batch.copies == 1 && batch.copy[0].blocks == 12);
-	CHECK(ahead() == 0);
-	CHECK(bow_map_state(&core.map, 108) == BOW_USED);
-	publish();
-	CHECK(bow_core_write_direct(&core, 108, 8));
-	CHECK(bow_map_state(&core.map, 116) == BOW_USED);
-	/* Begins in what has been copied, and goes on. */
-	CHECK(add(115, 2) == 0 && batch.blocks == 1 && ahead() == 17);
-	publish();
-	CHECK(core.n.copied_blocks == 4 + 12 + 18);
-	/* Elsewhere is another writer. */
-	CHECK(add(600, 4) == 0 && ahead() == 0);
-	CHECK(add(134, 1) == 0 && ahead() == 35);
-}
-
-/* What must not be copied ahead, or need not. */
-static void test_ahead_ends(void)
-{
-	active(4096, 200, 900);
-	CHECK(add(100, 40) == 0 && add(140, 50) == 0);
-	/* The block before the free ones is the last. */
-	CHECK(ahead() == 10);
-	publish();
-	CHECK(add(1990, 4) == 0 && add(1994, 4) == 0 && ahead() == 2);
-	publish();
-	CHECK(add(150, 1) == 0 && bow_batch_empty(&batch) && ahead() == 0);
-	/* In this batch already, or by an earlier one. */
-	CHECK(add(20, 4) == 0 && add(10, 4) == 0 && add(14, 4) == 0);
-	CHECK(ahead() == 2);
-	publish();
-	CHECK(add(2, 4) == 0 && add(6, 3) == 0 && ahead() == 1);
-}
-
-static void test_ahead_limits(void)
-{
-	u64 free;
-
-	active(4096, 1000, 20);
-	/* More would be held than is free. */
-	CHECK(add(100, 2) == 0 && add(102, 2) == 0);
-	CHECK(core.map.free > core.map.held);
-	free = core.map.free - core.map.held;
-	CHECK(free < 8 && ahead() == free / 2);
-	publish();
-	CHECK(add(105, 2) == 0 && ahead() == 0);
-}
-
-static void test_ahead_of_this_batch(void)
-{
-	active(4096, 1000, 900);
-	CHECK(add(100, 4) == 0 && add(104, 4) == 0);
-	bow_batch_abort(&core, &batch);
-	/* The next batch is not the one to pay for that writer. */
-	bow_batch_begin(&batch);
-	CHECK(add(500, 1) == 0 && ahead() == 0);
-}
-
-static void test_ahead_after_reset(void)
-{
-	active(4096, 1000, 900);
-	CHECK(add(100, 4) == 0);
-	bow_core_reset(&core);
-	CHECK(bow_map_add_free(&core.map, 1000, 900) == 0 && activate() == 0);
-	bow_batch_begin(&batch);
-	CHECK(add(104, 4) == 0 && ahead() == 0);
-}
-
 /* ---- the live copy, a lost batch, a full device ---- */
 
 static void test_live_copy_moves(void)
@@ -606,11 +469,6 @@ int main(void)
 	RUN(test_roll_over, "one batch may fill several log blocks");
 	RUN(test_next_log_moves, "the reserved place moves out of the way");
 	RUN(test_next_log_moves_and_rolls, "it is published before it is used");
-	RUN(test_ahead, "what a writer overwrites next is copied ahead");
-	RUN(test_ahead_ends, "... up to what was free, is copied or is the end");
-	RUN(test_ahead_limits, "... while more is free than held");
-	RUN(test_ahead_of_this_batch, "... of writers of this batch");
-	RUN(test_ahead_after_reset, "... of writers of this checkpoint");
 	RUN(test_live_copy_moves, "the live copy moves, and sector0 with it");
 	RUN(test_lost, "a lost batch keeps all that either log may name");
 	RUN(test_full, "a full device refuses, and the log stays sound");
