@@ -92,7 +92,7 @@ PROGRAMS := build/bow-restore $(B)/bow-verify $(B)/bowctl
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/mklog $(B)/tests/sim $(B)/tests/sim-small $(B)/tests/bow-restore \
 	build/tests/stress build/tests/request $(B)/tests/ctl $(B)/tests/faults $(B)/tests/passes $(B)/tests/biglog $(B)/tests/copier \
-	build/tests/load build/tests/packages build/tests/fragment $(B)/tests/map $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
+	build/tests/load build/tests/packages $(B)/tests/fragment $(B)/tests/map $(B)/tests/ways build/tests/spent $(B)/tests/logwrites
 
 all: $(PROGRAMS)
 
@@ -252,9 +252,9 @@ build/tests/spent: tests/bench/spent.c build/.build-config
 	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(BASE_CFLAGS)) \
 		$(CFLAGS) -static -o $@ $<
 
-build/tests/fragment: tests/bench/fragment.c build/.build-config
+$(B)/tests/fragment: $(call hosted,tests/bench/fragment.c)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(VERIFY_LIBS)
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(VERIFY_LIBS)
 
 # What the map costs, with sizes of devices that no test has.
 $(B)/tests/map: $(call hosted,tests/bench/map.c $(LIB_SRC) $(filter-out kmod/bow_disk.c,$(CORE_SRC)))
