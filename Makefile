@@ -64,7 +64,7 @@ endif
 
 # The pure part of the module: compiled into the module, libbow and the tests.
 CORE_SRC := kmod/bow_disk.c kmod/bow_map.c kmod/bow_work.c kmod/bow_core.c \
-	kmod/bow_batch.c kmod/bow_stream.c kmod/bow_freemap.c
+	kmod/bow_batch.c kmod/bow_publish.c kmod/bow_stream.c kmod/bow_freemap.c
 # What libbow shares with the module: building and checking disk structures.
 LIB_SRC := $(sort $(wildcard lib/*.c)) kmod/bow_disk.c
 # What the programs share beyond libbow: messages, progress.

@@ -2,7 +2,7 @@
 /*
  * bow_work.h - the log block that is being built, core->work
  *
- * Inside the pure core: bow_core.c begins a log, bow_batch.c goes on with it.
+ * Inside the pure core: bow_core.c begins a log, bow_publish.c goes on with it.
  * core->log stays what the disk holds until the caller says that the new
  * image is durable.
  */
@@ -25,6 +25,12 @@ static inline struct bow_header_disk *bow_work_header(struct bow_core *core)
 static inline u32 bow_work_count(struct bow_core *core)
 {
 	return le32_to_cpu(bow_work_header(core)->count);
+}
+
+/* Entries that a batch adds, roll-overs apart. */
+static inline u32 bow_batch_entries(const struct bow_batch *batch)
+{
+	return batch->copies + batch->claims;
 }
 
 /* Add an entry; the caller knows that there is room. */
