@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bow_batch.c - one batch: what must be copied, and what is claimed
+ * bow_batch.c - one batch: what is to be copied and claimed
  */
 #include "bow_work.h"
 
@@ -13,33 +13,37 @@ void bow_batch_begin(struct bow_batch *batch)
 	batch->streams = 0;
 	batch->moves_live0 = false;
 	batch->moves_next_log = false;
+	batch->guessed = false;
 }
-
-/* Where a batch stood, to go back to when a range does not fit. */
-struct bow_mark {
-	u32 copies;
-	u32 blocks;
-	u32 claims;
-	u32 logs;
-	bool moves_live0;
-	bool moves_next_log;
-};
 
 static struct bow_mark mark_of(const struct bow_batch *batch)
 {
-	return (struct bow_mark){ batch->copies, batch->blocks, batch->claims,
-				  batch->logs, batch->moves_live0,
-				  batch->moves_next_log };
+	u32 copies = batch->copies;
+
+	return (struct bow_mark){
+		.copies = copies,
+		.tail = copies ? batch->copy[copies - 1].blocks : 0,
+		.blocks = batch->blocks,
+		.claims = batch->claims,
+		.logs = batch->logs,
+		.moves_live0 = batch->moves_live0,
+		.moves_next_log = batch->moves_next_log,
+	};
+}
+
+static void give_back(struct bow_core *core, struct bow_copy *c, u32 keep)
+{
+	bow_map_unalloc(&core->map, c->dst + keep, c->blocks - keep);
+	c->blocks = keep;
 }
 
 static void back_to(struct bow_core *core, struct bow_batch *batch,
 		    const struct bow_mark *mark)
 {
-	while (batch->copies > mark->copies) {
-		struct bow_copy *c = &batch->copy[--batch->copies];
-
-		bow_map_unalloc(&core->map, c->dst, c->blocks);
-	}
+	while (batch->copies > mark->copies)
+		give_back(core, &batch->copy[--batch->copies], 0);
+	if (mark->copies)
+		give_back(core, &batch->copy[mark->copies - 1], mark->tail);
 	while (batch->logs > mark->logs)
 		bow_map_unalloc(&core->map, batch->log_place[--batch->logs], 1);
 	batch->blocks = mark->blocks;
@@ -264,7 +268,6 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 		  u64 count)
 {
 	struct bow_mark mark = mark_of(batch);
-	u32 tail = batch->copies ? batch->copy[batch->copies - 1].blocks : 0;
 	int r;
 
 	if (fills(batch, first, count))
@@ -272,20 +275,10 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 	bow_map_return_cancel(&core->map, first, count);
 	bow_map_take(&core->map, first, count);
 	r = plan_range(core, batch, first, count);
-	if (!r) {
-		if (batch->blocks > mark.blocks)
-			bow_streams_note(&core->streams, first, count,
-					 &batch->streams);
-		return 0;
-	}
-	/* A merge may have lengthened the last copy that is kept. */
-	if (mark.copies) {
-		struct bow_copy *c = &batch->copy[mark.copies - 1];
-
-		bow_map_unalloc(&core->map, c->dst + tail, c->blocks - tail);
-		c->blocks = tail;
-	}
-	back_to(core, batch, &mark);
+	if (r)
+		back_to(core, batch, &mark);
+	else if (batch->blocks > mark.blocks)
+		bow_streams_note(&core->streams, first, count, &batch->streams);
 	return r;
 }
 
@@ -303,42 +296,74 @@ static u64 smaller(u64 a, u64 b)
 	return a < b ? a : b;
 }
 
-/*
- * How far ahead of the stream?  Not where fewer blocks would then be free than
- * hold something of ours: space is worth more than time there.
- */
-static u64 ahead_blocks(const struct bow_core *core,
-			const struct bow_stream *s)
+/* Is there room for one more entry where this batch writes anyway? */
+static bool room_ahead(struct bow_core *core, const struct bow_batch *batch)
 {
-	const struct bow_map *map = &core->map;
-
-	if (map->free <= map->held)
-		return 0;
-	return smaller(smaller(s->next - s->start, BOW_BATCH_AHEAD),
-		       (map->free - map->held) / 2);
+	return logs_needed(core, batch, bow_batch_entries(batch) + 1) <=
+	       batch->logs;
 }
 
-static void copy_ahead(struct bow_core *core, struct bow_batch *batch,
-		       struct bow_stream *s)
+/* How far ahead of the stream?  bow_stream.h says what a guess may cost. */
+static u64 ahead_blocks(const struct bow_core *core,
+			const struct bow_batch *batch,
+			const struct bow_stream *s)
 {
-	u64 left = bow_map_state_run(&core->map, s->next,
-				     smaller(ahead_blocks(core, s),
-					     BOW_BATCH_BLOCKS - batch->blocks),
-				     BOW_USED);
+	u64 most = core->map.free / BOW_STREAMS_SHARE;
 
-	while (left) {
-		struct bow_mark mark = mark_of(batch);
+	if (most <= core->streams.unreached)
+		return 0;
+	most = smaller(most - core->streams.unreached,
+		       smaller(BOW_BATCH_AHEAD, s->next - s->start));
+	return bow_map_state_run(&core->map, s->next,
+				 smaller(most, BOW_BATCH_BLOCKS - batch->blocks),
+				 BOW_USED);
+}
+
+static void copy_ahead(struct bow_core *core, struct bow_batch *batch, u32 i)
+{
+	struct bow_stream *s = &core->streams.stream[i];
+	u64 left = ahead_blocks(core, batch, s);
+
+	while (left && room_ahead(core, batch)) {
 		u64 n = left;
 
-		if (in_batch(batch, s->next, &n))
+		if (in_batch(batch, s->next, &n) ||
+		    plan_copy(core, batch, s->next, &n, false))
 			return;
-		if (plan_copy(core, batch, s->next, &n, false)) {
-			/* Places for log blocks that it has taken. */
-			back_to(core, batch, &mark);
-			return;
-		}
-		s->next += n;
+		bow_streams_ahead(&core->streams, i, n);
 		left -= n;
+	}
+}
+
+/* How many regions below this one have been claimed in a row? */
+static u32 claimed_below(const struct bow_core *core, u64 region, u32 most)
+{
+	u32 n = 0;
+
+	while (n < most && region && bow_core_claimed(core, --region))
+		n++;
+	return n;
+}
+
+/* Of the regions above, as many as have been claimed below. */
+static void claim_ahead(struct bow_core *core, struct bow_batch *batch,
+			u64 region)
+{
+	u64 last = (core->map.blocks - 1) >> core->claim_shift;
+	u32 left = claimed_below(core, region, core->claims_ahead);
+
+	while (left-- && region++ < last) {
+		u64 first = region << core->claim_shift;
+		u64 end = smaller((region + 1) << core->claim_shift,
+				  core->map.blocks);
+
+		if (batch->claims == BOW_BATCH_CLAIMS ||
+		    !room_ahead(core, batch))
+			return;
+		if (!bow_core_claimed(core, region) &&
+		    !claim_in_batch(batch, region) &&
+		    bow_map_any_free(&core->map, first, end - first))
+			batch->claim[batch->claims++] = region;
 	}
 }
 
@@ -346,9 +371,23 @@ void bow_batch_ahead(struct bow_core *core, struct bow_batch *batch)
 {
 	u32 i;
 
+	batch->certain = mark_of(batch);
+	for (i = 0; i < batch->certain.claims; i++)
+		claim_ahead(core, batch, batch->claim[i]);
 	for (i = 0; i < BOW_STREAMS; i++) {
 		if (batch->streams >> i & 1)
-			copy_ahead(core, batch, &core->streams.stream[i]);
+			copy_ahead(core, batch, i);
 	}
-	batch->streams = 0;
+	batch->guessed = batch->claims > batch->certain.claims ||
+			 batch->blocks > batch->certain.blocks;
+}
+
+bool bow_batch_drop_ahead(struct bow_core *core, struct bow_batch *batch)
+{
+	if (!batch->guessed)
+		return false;
+	back_to(core, batch, &batch->certain);
+	bow_streams_forget(&core->streams, batch->streams);
+	batch->guessed = false;
+	return true;
 }

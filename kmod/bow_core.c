@@ -32,6 +32,14 @@ static u32 first_claim_shift(const struct bow_core *core)
 	return shift - log2_of(core->bs);
 }
 
+static u32 first_claims_ahead(const struct bow_core *core)
+{
+	u64 blocks = core->device_sectors / (core->bs >> BOW_SECTOR_SHIFT);
+	u64 share = (blocks >> core->claim_shift) / BOW_CLAIMS_AHEAD_SHARE;
+
+	return share < BOW_CLAIMS_AHEAD ? (u32)share : BOW_CLAIMS_AHEAD;
+}
+
 /* As the header has it: log2 of the bytes. */
 static u32 claim_bytes_shift(const struct bow_core *core)
 {
@@ -45,6 +53,7 @@ int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit)
 	core->unit = unit < bs ? unit : bs;
 	core->device_sectors = device_sectors;
 	core->claim_shift = first_claim_shift(core);
+	core->claims_ahead = first_claims_ahead(core);
 	return bow_map_init(&core->map,
 			    device_sectors / (bs >> BOW_SECTOR_SHIFT));
 }
@@ -220,7 +229,7 @@ void bow_core_commit(struct bow_core *core, const u8 *final,
 
 /* ---- while active ---- */
 
-static bool is_claimed(const struct bow_core *core, u64 region)
+bool bow_core_claimed(const struct bow_core *core, u64 region)
 {
 	return core->claimed[region / 64] >> region % 64 & 1;
 }
@@ -239,7 +248,7 @@ bool bow_core_unclaimed(const struct bow_core *core, u64 first, u64 count,
 		 * Also when its blocks are TAKEN: the batch that should have
 		 * claimed the region may have failed.
 		 */
-		if (!is_claimed(core, *region) &&
+		if (!bow_core_claimed(core, *region) &&
 		    bow_map_any_free(&core->map, first, stop - first))
 			return true;
 		first = stop;

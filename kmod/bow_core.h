@@ -12,7 +12,7 @@
  *
  *   bow_batch_begin, bow_batch_add ...        what must be copied
  *   bow_batch_ahead                           what will have to be, by a guess
- *   [caller: all reads, checksums, all writes]
+ *   [caller: all reads, checksums, all writes; without the guess if they fail]
  *   bow_batch_seal                            log writes, in order
  *   [caller: the writes one after the other]
  *   bow_batch_done                            originals may be overwritten
@@ -47,6 +47,9 @@
 /* Claimed regions: 1 MiB, larger where there would be more than so many. */
 #define BOW_CLAIM_SHIFT_MIN	20u
 #define BOW_CLAIM_REGIONS	4096u
+/* Claimed ahead at most: so many regions, and so small a part of the device. */
+#define BOW_CLAIMS_AHEAD	16u
+#define BOW_CLAIMS_AHEAD_SHARE	64u
 
 struct bow_copy {
 	u64 src;
@@ -57,6 +60,17 @@ struct bow_copy {
 	u32 checksum;		/* set by the caller: bow_copy_seed() */
 };
 
+/* How far a batch has been planned, to go back to. */
+struct bow_mark {
+	u32 copies;
+	u32 tail;		/* blocks of the last copy: a merge lengthens it */
+	u32 blocks;
+	u32 claims;
+	u32 logs;
+	bool moves_live0;
+	bool moves_next_log;
+};
+
 struct bow_batch {
 	u32 copies;
 	u32 blocks;		/* sum of the copies' */
@@ -65,6 +79,8 @@ struct bow_batch {
 	u32 streams;		/* that have gone on, a bit each: bow_stream.h */
 	bool moves_live0;
 	bool moves_next_log;	/* the reserved place is being overwritten */
+	bool guessed;		/* more than up to here was planned by a guess: */
+	struct bow_mark certain;
 	u64 new_live0;
 	u64 old_next_log;
 	u64 claim[BOW_BATCH_CLAIMS];	/* numbers of regions */
@@ -109,6 +125,7 @@ struct bow_core {
 	u64 live0;		/* where block 0 lives while active */
 	u64 next_log;		/* where this log block will be copied */
 	u32 claim_shift;	/* log2 of the blocks of a claimed region */
+	u32 claims_ahead;	/* regions claimed by a guess at most */
 	u64 *claimed;		/* a bit a region */
 	struct bow_free_map_plan free_map;
 	struct bow_streams streams;
@@ -177,6 +194,9 @@ int bow_core_resume_end(struct bow_core *core, const u8 *block0);
  */
 bool bow_core_write_direct(struct bow_core *core, u64 first, u64 count);
 
+/* Is there nothing, or nothing more, to be claimed in this region? */
+bool bow_core_claimed(const struct bow_core *core, u64 region);
+
 /* The first region of the range that must be claimed before it is written. */
 bool bow_core_unclaimed(const struct bow_core *core, u64 first, u64 count,
 			u64 *region);
@@ -195,12 +215,19 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 		  u64 count);
 
 /*
- * bow_batch_ahead - copy also what writers of this batch will overwrite next
+ * bow_batch_ahead - what the writers of this batch will need next, by a guess
  *
- * Once, when all writes have been added.  The copies are like the others: when
- * the batch is done, their originals may be overwritten.
+ * Once, when all writes have been added.  Copies what those overwrite next who
+ * overwrite one block after the other, and claims what those fill next who fill
+ * one region after the other.  When the batch is done, that is as good as asked for.
+ *
+ * bow_batch_drop_ahead - do without it
+ *
+ * When a copy has failed: those who wait must not pay for a guess.  False if there is
+ * none; then the batch is as it was.
  */
 void bow_batch_ahead(struct bow_core *core, struct bow_batch *batch);
+bool bow_batch_drop_ahead(struct bow_core *core, struct bow_batch *batch);
 
 /* Seed of the checksum that the caller stores in copy->checksum. */
 static inline u32 bow_copy_seed(const struct bow_copy *copy)

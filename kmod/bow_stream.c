@@ -22,14 +22,37 @@ void bow_streams_note(struct bow_streams *all, u64 first, u64 count,
 		      u32 *went_on)
 {
 	u32 i = find(all, first, count);
+	struct bow_stream *s;
 
 	if (i < BOW_STREAMS) {
-		all->stream[i].next = first + count;
+		s = &all->stream[i];
+		all->unreached -= s->ahead;
+		s->ahead = 0;
+		s->next = first + count;
 		*went_on |= 1u << i;
 		return;
 	}
 	i = all->oldest;
 	all->oldest = (i + 1) % BOW_STREAMS;
-	all->stream[i] = (struct bow_stream){ first, first + count };
+	all->stream[i] = (struct bow_stream){ first, first + count, 0 };
 	*went_on &= ~(1u << i);
+}
+
+void bow_streams_ahead(struct bow_streams *all, u32 i, u64 count)
+{
+	all->stream[i].next += count;
+	all->stream[i].ahead += count;
+	all->unreached += count;
+}
+
+void bow_streams_forget(struct bow_streams *all, u32 streams)
+{
+	u32 i;
+
+	for (i = 0; i < BOW_STREAMS; i++) {
+		if (!(streams >> i & 1))
+			continue;
+		all->unreached -= all->stream[i].ahead;
+		all->stream[i] = (struct bow_stream){ 0, 0, 0 };
+	}
 }

@@ -75,6 +75,25 @@ static void settle_batch(struct bow *bow, struct bow_batch *batch, batch_fn fn)
 	spin_unlock(&bow->lock);
 }
 
+static enum bow_outcome make_copies(struct bow *bow, struct bow_batch *batch)
+{
+	if (bow_read_copies(bow, batch))
+		return BOW_NOT_READ;
+	if (bow_write_copies(bow, batch))
+		return BOW_NOT_WRITTEN;
+	return BOW_PUBLISHED;
+}
+
+static bool drop_ahead(struct bow *bow, struct bow_batch *batch)
+{
+	bool dropped;
+
+	spin_lock(&bow->lock);
+	dropped = bow_batch_drop_ahead(&bow->core, batch);
+	spin_unlock(&bow->lock);
+	return dropped;
+}
+
 /*
  * Make the batch durable.  @alone: it is of one write, so a place that fails
  * is known to be bad and is not used again.
@@ -83,6 +102,7 @@ static enum bow_outcome publish(struct bow *bow, struct bow_batch *batch,
 				bool alone)
 {
 	struct bow_log_writes *lw = &bow->log_writes;
+	enum bow_outcome outcome;
 	unsigned int done;
 
 	if (bow_batch_empty(batch))
@@ -93,14 +113,14 @@ static enum bow_outcome publish(struct bow *bow, struct bow_batch *batch,
 	 */
 	if (batch->moves_live0)
 		bow_wait_block0(bow);
-	if (bow_read_copies(bow, batch)) {
-		settle_batch(bow, batch, bow_batch_abort);
-		return BOW_NOT_READ;
-	}
-	if (bow_write_copies(bow, batch)) {
-		settle_batch(bow, batch,
-			     alone ? bow_batch_avoid : bow_batch_abort);
-		return BOW_NOT_WRITTEN;
+	outcome = make_copies(bow, batch);
+	if (outcome != BOW_PUBLISHED && drop_ahead(bow, batch))
+		outcome = make_copies(bow, batch);
+	if (outcome != BOW_PUBLISHED) {
+		settle_batch(bow, batch, alone && outcome == BOW_NOT_WRITTEN ?
+						 bow_batch_avoid :
+						 bow_batch_abort);
+		return outcome;
 	}
 	bow_batch_seal(&bow->core, batch, lw);
 	if (bow_run_writes(bow, lw->w, lw->count, &done)) {
@@ -195,7 +215,7 @@ static void publish_one(struct bow *bow, struct bio *bio)
 	end_writes(bow, &one, BLK_STS_OK);
 }
 
-static void copy_ahead(struct bow *bow, struct bow_batch *batch)
+static void guess(struct bow *bow, struct bow_batch *batch)
 {
 	spin_lock(&bow->lock);
 	if (!bow->failed)
@@ -207,8 +227,7 @@ static void finish_batch(struct bow *bow, struct bio_list *writes)
 {
 	struct bio *bio;
 
-	/* What fails there must not fail the writes: they go on by themselves. */
-	copy_ahead(bow, &bow->batch);
+	guess(bow, &bow->batch);
 	switch (publish(bow, &bow->batch, false)) {
 	case BOW_PUBLISHED:
 		end_writes(bow, writes, BLK_STS_OK);

@@ -86,6 +86,12 @@ static int write_copies(struct sim *sim, struct bow_batch *batch)
 	return r;
 }
 
+static int make_copies(struct sim *sim, struct bow_batch *batch)
+{
+	read_copies(sim, batch);
+	return write_copies(sim, batch);
+}
+
 /* ---- batches ---- */
 
 static void end_writes(struct sim *sim, struct op_list *writes, int status)
@@ -145,13 +151,18 @@ static enum outcome publish(struct sim *sim, struct bow_batch *batch,
 			    bool alone)
 {
 	struct engine *e = &sim->engine;
+	int failed;
 
 	if (bow_batch_empty(batch))
 		return PUBLISHED;
 	if (batch->moves_live0)
 		engine_wait(sim, TRACK_BLOCK0);
-	read_copies(sim, batch);
-	if (write_copies(sim, batch)) {
+	failed = make_copies(sim, batch);
+	if (failed && bow_batch_drop_ahead(&e->core, batch)) {
+		sim->cov->dropped += !sim->off;
+		failed = make_copies(sim, batch);
+	}
+	if (failed) {
 		sim->cov->aborted += !sim->off;
 		if (alone)
 			bow_batch_avoid(&e->core, batch);
@@ -244,12 +255,13 @@ static void publish_one(struct sim *sim, struct op *op)
 static void finish_batch(struct sim *sim, struct op_list *writes)
 {
 	struct bow_batch *batch = &sim->engine.batch;
-	u32 blocks = batch->blocks;
+	u32 blocks = batch->blocks, claims = batch->claims;
 	struct op *op;
 
 	if (!sim->engine.failed)
 		bow_batch_ahead(&sim->engine.core, batch);
 	sim->cov->ahead += batch->blocks - blocks;
+	sim->cov->claimed_ahead += batch->claims - claims;
 	sim->cov->grouped += writes->first && writes->first != writes->last;
 	switch (publish(sim, batch, false)) {
 	case PUBLISHED:

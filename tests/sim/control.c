@@ -20,6 +20,7 @@ void engine_init(struct sim *sim)
 		abort();
 	/* Small devices need small regions, or the first claim takes all. */
 	e->core.claim_shift = sim->claim_shift;
+	e->core.claims_ahead = sim->claims_ahead;
 }
 
 static void drop_ops(struct op_list *list)

@@ -146,6 +146,7 @@ struct failure run_seed(const struct options *opt, u64 seed,
 	sim->cells = sim->blocks * sim->cpb + rng_below(&sim->rng, sim->cpb);
 	/* One write touches no more of them than one batch claims. */
 	sim->claim_shift = 3 + rng_below(&sim->rng, 3);
+	sim->claims_ahead = rng_below(&sim->rng, 4);
 	sim->garbage = xalloc((size_t)sim->cells * sim->cfg->unit);
 	memset(sim->garbage, 0xa5, (size_t)sim->cells * sim->cfg->unit);
 
@@ -206,13 +207,14 @@ static void print_coverage(const struct coverage *c)
 	       (unsigned long long)c->grouped, (unsigned long long)c->parts,
 	       (unsigned long long)c->rolled,
 	       (unsigned long long)c->rolled_twice);
-	printf("# moved: %llu live, %llu reserved (%llu with a roll-over), %llu backups; %llu blocks returned, %llu copied ahead; %llu full, %llu aborted, %llu lost\n",
+	printf("# moved: %llu live, %llu reserved (%llu with a roll-over), %llu backups; %llu blocks returned, %llu copied ahead, %llu regions claimed ahead; %llu full, %llu without the guess, %llu aborted, %llu lost\n",
 	       (unsigned long long)c->live_moves,
 	       (unsigned long long)c->next_moves,
 	       (unsigned long long)c->next_moves_rolled,
 	       (unsigned long long)c->backup_moves,
 	       (unsigned long long)c->returned, (unsigned long long)c->ahead,
-	       (unsigned long long)c->full,
+	       (unsigned long long)c->claimed_ahead,
+	       (unsigned long long)c->full, (unsigned long long)c->dropped,
 	       (unsigned long long)c->aborted, (unsigned long long)c->lost);
 	if (c->resumed)
 		print_resumes(c);
@@ -267,7 +269,8 @@ static bool covered(const struct coverage *c)
 	       c->finished && c->committed && c->grouped && c->rolled &&
 	       c->rolled_twice && c->live_moves && c->next_moves &&
 	       c->next_moves_rolled && c->backup_moves && c->returned &&
-	       c->ahead && c->full && c->aborted && c->lost &&
+	       c->ahead && c->claimed_ahead && c->dropped && c->full &&
+	       c->aborted && c->lost &&
 	       (c->parts || BOW_BATCH_BLOCKS > SMALL_BATCH);
 }
 

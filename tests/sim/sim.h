@@ -273,6 +273,8 @@ struct coverage {
 	u64 batches;
 	u64 grouped;		/* batches of several writes */
 	u64 ahead;		/* blocks copied ahead of writers */
+	u64 claimed_ahead;	/* regions */
+	u64 dropped;		/* batches that do without, as a copy has failed */
 	u64 parts;		/* writes too large for any batch */
 	u64 rolled;		/* roll-overs */
 	u64 rolled_twice;	/* batches with several */
@@ -341,6 +343,7 @@ struct sim {
 	u32 complete_one_in;	/* how slow the disk is */
 	u32 mood;		/* of the workload */
 	u32 claim_shift;	/* log2 of the blocks of a region */
+	u32 claims_ahead;	/* regions claimed by a guess at most */
 	struct stop_plan stop;
 	struct disk disk;
 	struct engine engine;
