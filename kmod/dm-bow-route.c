@@ -8,8 +8,8 @@
 #include "dm-bow.h"
 
 /*
- * How long a batch waits for the writes of the one before to end, and then for
- * the next of those that follow them.
+ * How long a batch waits for the writes of the one before to end, and as long
+ * again for those that follow them, for the next of which so many microseconds.
  */
 #define BOW_GATHER_MS	4
 #define BOW_GATHER_US	200
@@ -112,6 +112,7 @@ static bool all_here(struct bow *bow)
 void bow_gather(struct bow *bow)
 {
 	unsigned int pending = READ_ONCE(bow->pending_count), expected;
+	ktime_t end;
 
 	if (!pending)
 		return;
@@ -124,11 +125,13 @@ void bow_gather(struct bow *bow)
 	spin_lock(&bow->lock);
 	bow->expected = expected;
 	spin_unlock(&bow->lock);
+	end = ktime_add_ms(ktime_get(), BOW_GATHER_MS);
 	do
 		pending = READ_ONCE(bow->pending_count);
 	while (wait_event_hrtimeout(bow->sent_wait, all_here(bow),
 				    ns_to_ktime(BOW_GATHER_US * NSEC_PER_USEC)) &&
-	       READ_ONCE(bow->pending_count) > pending);
+	       READ_ONCE(bow->pending_count) > pending &&
+	       ktime_before(ktime_get(), end));
 	spin_lock(&bow->lock);
 	bow->expected = 0;
 	spin_unlock(&bow->lock);

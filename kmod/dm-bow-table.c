@@ -81,12 +81,16 @@ const char *bow_on_full_name(const struct bow *bow)
 
 void bow_emit_table(struct bow *bow, char *result, unsigned int maxlen)
 {
+	bool resume = READ_ONCE(bow->state) == BOW_RESUME;
 	unsigned int sz = 0;
 
 	DMEMIT("%s %d block_size:%u", bow->dev->name,
-	       bow->on_full == BOW_FULL_ERROR ? 1 : 2, bow->bs);
+	       1 + (bow->on_full != BOW_FULL_ERROR) + resume, bow->bs);
 	if (bow->on_full == BOW_FULL_COMMIT)
 		DMEMIT(" on_full:commit");
 	else if (bow->on_full == BOW_FULL_WAIT)
 		DMEMIT(" on_full:wait:%u", bow->wait_seconds);
+	/* Another table would be refused: there is a log. */
+	if (resume)
+		DMEMIT(" resume");
 }

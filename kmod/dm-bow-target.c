@@ -388,6 +388,9 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct bow *bow = ti->private;
 	int kind = match_string(range_verbs, ARRAY_SIZE(range_verbs), argv[0]);
 
+	/* All of them write to the device below, or change what it means. */
+	if (dm_suspended(ti))
+		return -EBUSY;
 	if (kind >= 0)
 		return message_ranges(bow, kind, argc, argv);
 	if (argc != 1)

@@ -217,6 +217,16 @@ little_free()
 	roll_back_raw
 }
 
+@test "engine: a suspended device refuses messages, and takes them when resumed" {
+	guest_raw 4096
+	vm_run 'dmsetup suspend bow-root &&
+		! dmsetup message bow-root 0 commit 2>/tmp/why &&
+		grep -q busy /tmp/why && dmsetup resume bow-root &&
+		[ $(cat /sys/block/dm-1/bow/state) = 1 ] &&
+		dmsetup message bow-root 0 commit &&
+		[ $(cat /sys/block/dm-1/bow/state) = 2 ]'
+}
+
 @test "engine: a new table over an active checkpoint is refused" {
 	guest_raw 4096
 	vm_run 'table=$(dmsetup table bow-root)

@@ -201,6 +201,8 @@ three_times()
 		(dd if=/dev/mapper/other of=/dev/null count=1 2>/tmp/dd
 		echo $? >/tmp/dd.status) &
 		sleep 1; dmsetup status other'
+	run -0 vm_run 'dmsetup table other'
+	[[ $output = *" 2 block_size:4096 resume" ]]
 	run -0 vm_run 'dmsetup wipe_table other && sleep 1 &&
 		cat /tmp/dd.status && dmsetup remove other'
 	[ "$output" != 0 ]
