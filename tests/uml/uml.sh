@@ -23,11 +23,19 @@ uml_more_registers()
 		"$uml_linux/arch/x86/um/os-Linux/registers.c"
 }
 
+# An alarm that comes while the one before is handled is forgotten, if interrupts are
+# enabled in between: the next timer never expires, and the kernel idles for ever.
+uml_keep_alarms()
+{
+	sed -i 's/^\t\tsignals_pending = 0;/\t\tsignals_pending = save_pending \& signals_active;/' \
+		"$uml_linux/arch/um/os-Linux/signal.c"
+}
+
 uml_unpack()
 {
 	mkdir -p "$uml_build"
 	tar -C "$uml_build" -xf /usr/src/linux-source-6.1.tar.xz || return
-	uml_more_registers || return
+	uml_more_registers && uml_keep_alarms || return
 	mkdir "$uml_linux/drivers/md/bow"
 	printf 'config DM_BOW\n\tbool "bow"\n\tdepends on BLK_DEV_DM\n' \
 		>"$uml_linux/drivers/md/bow/Kconfig"
