@@ -4,6 +4,7 @@
  */
 #include "../tap.h"
 #include "memdev.h"
+#include "passes.h"
 
 static struct memlog l;
 static struct memdev m;
@@ -45,6 +46,26 @@ static void runs_are_merged(void)
 	CHECK(run.sectors == 14);
 	CHECK(bow_plan_next(&log_, 104, &run) && run.target == 240);
 	CHECK(!bow_plan_next(&log_, 248, &run));
+}
+
+/* Of a run that begins or ends outside, a window has its part. */
+static void runs_end_at_windows(void)
+{
+	static struct bow_passes window = { .low = 88, .high = 96 };
+	struct bow_run run, next;
+	bool inside, outside;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 10, LOG_PLACE);
+	log_backup(&l, 11, LOG_PLACE + 1);
+	log_backup(&l, 12, LOG_PLACE + 2);
+	CHECK(!make_plan() && plan.copies == 1);
+	log_.passes = &window;
+	inside = bow_plan_next(&log_, 0, &run);
+	outside = bow_plan_next(&log_, 96, &next);
+	log_.passes = NULL;
+	CHECK(inside && !outside && run.sectors == 8);
+	CHECK(run.target == 88 && run.place == LOG_PLACE * 8 + 8);
 }
 
 static void nothing_to_copy(void)
@@ -134,6 +155,7 @@ static void v1_0_claims_are_overlaps(void)
 int main(void)
 {
 	RUN(runs_are_merged, "plan: neighbours are merged and sorted");
+	RUN(runs_end_at_windows, "plan: a window ends a run");
 	RUN(nothing_to_copy, "plan: an empty checkpoint needs no copy");
 	RUN(block_0_is_left_out, "plan: block 0 is not among the copies");
 	RUN(backups_are_no_targets, "plan: moved backups are not put back");

@@ -239,6 +239,12 @@ static void bad_header(void)
 	log_backup(&l, 9, 10);
 	log_seal(&l);
 	CHECK(why_not(-EUCLEAN) == BOW_WHY_MAP_HELD);
+	/* What could not be rolled back: block 10 is put back, and holds 9's. */
+	begin(BOW_HEADER_SIZE);
+	log_backup(&l, 10, LOG_FREE + 30);
+	log_backup(&l, 9, 10);
+	log_seal(&l);
+	CHECK(why_not(-EUCLEAN) == BOW_WHY_NOT_DISJOINT);
 	begin(BOW_HEADER_SIZE);
 	log_entry(&l, 401, 401, 0);
 	log_seal(&l);
