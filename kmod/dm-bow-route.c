@@ -233,13 +233,13 @@ int bow_route(struct bow *bow, struct bio *bio)
 	spin_unlock(&bow->lock);
 	if (now)
 		return DM_MAPIO_REMAPPED;
-	if (bio->bi_opf & REQ_NOWAIT) {
-		/* The worker will have to wait for it. */
-		bio_wouldblock_error(bio);
-		return DM_MAPIO_SUBMITTED;
-	}
-	/* Whoever polls finds no request in a queue of the disk. */
-	bio->bi_opf &= ~REQ_POLLED;
+	/*
+	 * Nobody waits here, so that NOWAIT is done justice; the worker may wait
+	 * for the disk to take a request.  EAGAIN instead would be the end of a
+	 * polled bio: Linux does not try it again.  Whoever polls finds no request
+	 * in a queue of the disk yet.
+	 */
+	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 	cut_bio(bow, bio);
 	queue_bio(bow, bio);
 	return DM_MAPIO_SUBMITTED;

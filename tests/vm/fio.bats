@@ -58,3 +58,25 @@ fio_guest()
 		fs_is_d0 "$fs" "$dir/$fs.d0" "$dir/$fs"
 	done
 }
+
+# The driver again, with a queue whose completions nobody is told of.
+poll_queue='rmmod virtio_blk && insmod /lib/modules/virtio_blk.ko poll_queues=1 &&
+	until [ -b /dev/vda ]; do sleep 0.1; done'
+
+# The first half, which was in use: overwritten and read back, then again.
+polled='fio --name=polled --filename=/dev/mapper/bow-root --size=9M --thread \
+	--ioengine=io_uring --hipri=1 --direct=1 --iodepth=8 --rw=randwrite \
+	--bsrange=512-64k --verify=crc32c --verify_fatal=1'
+
+@test "vm: polled requests, which the worker sends on, are completed by polling" {
+	raw_setup
+	fio_guest "$img"
+	vm_run "$poll_queue"
+	raw_below=/dev/vda raw_begin 4096
+	run -0 vm_run 'cat /sys/block/dm-0/queue/io_poll'
+	[ "$output" = 1 ]
+	vm_run "$polled" 120
+	[ "$(status_of copied_sectors)" -gt 16000 ]
+	vm_run "$polled" 120
+	roll_back_raw
+}

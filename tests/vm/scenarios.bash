@@ -242,6 +242,13 @@ guest_plain()
 guest_raw()
 {
 	guest_plain
+	raw_begin "$@"
+}
+
+# raw_begin BLOCK-SIZE [OPTION]
+#   The same in a guest that runs.
+raw_begin()
+{
 	vm_run "set -e
 		n=\$(cat /sys/block/vda/size)
 		[ -n \"${raw_below:-}\" ] ||
