@@ -11,7 +11,7 @@ setup() {
 	# A tree of its own: tests leave no records in this one.
 	tree=$BATS_TEST_TMPDIR/tree
 	mkdir -p "$tree/tests" "$tree/docs"
-	cp tests/record.sh tests/reliability.sh "$tree/tests"
+	cp tests/{record,reliability}.sh tests/mutations*.txt "$tree/tests"
 	cp docs/reliability.md docs/records.jsonl "$tree/docs"
 	git -C "$tree" init -q
 	commit_tree

@@ -39,15 +39,22 @@ table()
 	jq -rs "$words $1" "$records"
 }
 
-# mutation_table WHAT
+# mutation_table WHAT LIST
+#   The faults of the LIST: what the newest record of each says.
+# shellcheck disable=SC2016  # jq's own variables
 mutation_table()
 {
 	echo '| fault put in | caught by | after |'
 	echo '|---|---|--:|'
-	table "of(\"$1\")"' | group_by(.name) | map(newest) |
-		select(length > 0) |
-		(.[] | [.name, .caught, (.seconds | time)] | row),
-		(["**all: \(length)**", "\(map(1 - .findings) | add)", ""] | row)'
+	jq -rs --arg what "$1" --rawfile list "$2" "$words"'
+		(of($what) | group_by(.name) | map(newest) | INDEX(.name)) as $run |
+		[$list | split("\n")[] | select(test("^[^#]")) |
+			sub(" *[|].*"; "")] | sort |
+		map($run[.] // {name: ., caught: "not tried yet", findings: 1}) |
+		(.[] | [.name, .caught,
+			if .seconds then .seconds | time else "" end] | row),
+		(["**all: \(length)**", "\(map(1 - .findings) | add)", ""] | row)' \
+		"$records"
 }
 
 # shellcheck disable=SC2016  # jq's own variables
@@ -155,7 +162,7 @@ tables()
 			(["in what v0 and v1.0 do not protect", (.unprotected | n)] | row),
 			(["wrong", (.findings | n)] | row)' ;;
 	mutations)
-		mutation_table mutation ;;
+		mutation_table mutation tests/mutations.txt ;;
 	soak)
 		echo '| seconds | checkpoints | slab grew by | findings | last run | at commit |'
 		echo '|--:|--:|--:|--:|---|---|'
@@ -163,7 +170,7 @@ tables()
 			[(.seconds | n), (.checkpoints | n), .grew,
 			 (.findings | n), day, .commit] | row' ;;
 	mutations-module)
-		mutation_table module-mutation ;;
+		mutation_table module-mutation tests/mutations-module.txt ;;
 	*)	echo "reliability.sh: $doc has an unknown table $1" >&2
 		return 1 ;;
 	esac
