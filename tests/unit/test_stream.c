@@ -183,6 +183,12 @@ static void test_claims_ahead_ends(void)
 	CHECK(add(1008, 1) == 0 && claims_ahead() == 2);
 	publish();
 
+	active_regions(1000, 20);
+	CHECK(add(1000, 16) == 0);
+	publish();
+	CHECK(add(1016, 1) == 0 && batch.claims == 1 && claims_ahead() == 0);
+	publish();
+
 	active_regions(BLOCKS - 16, 16);
 	CHECK(add(BLOCKS - 16, 8) == 0);
 	publish();
