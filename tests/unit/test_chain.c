@@ -45,6 +45,28 @@ static void two_blocks(void)
 		log_overwrite(&l, 1 + i);
 }
 
+/* Older blocks at equal distances, down to where there is nothing to fetch ahead. */
+static void four_blocks(void)
+{
+	struct bow_result result;
+	u32 i;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_header(&l)->next_log = cpu_to_le64((LOG_FREE + 40) * 8);
+	for (i = 0; i < 4; i++) {
+		if (i)
+			log_roll_over(&l, LOG_FREE + 40 + 30 * i);
+		log_backup(&l, 1 + i, LOG_PLACE + i);
+	}
+	log_seal(&l);
+	for (i = 0; i < 4; i++)
+		log_overwrite(&l, 1 + i);
+	mem_init(&m, l.img);
+	CHECK(bow_restore(&m.dev, BOW_ACTION_ROLLBACK, false, NULL, &result,
+			  &e) == 0);
+	CHECK(log_is_d0(&l, m.now));
+}
+
 static u8 *older(void)
 {
 	return mem_block(l.img, LOG_NEXT);
@@ -376,6 +398,7 @@ static void record_of_a_log(void)
 int main(void)
 {
 	RUN(good_chain, "chain: of two log blocks it is rolled back");
+	RUN(four_blocks, "chain: of four, in a row on the disk");
 	RUN(links, "chain: an older block of another log, or place, is refused");
 	RUN(versions, "chain: so is one of another version");
 	RUN(checksums, "chain: each checksum of an older block is checked");
