@@ -3,32 +3,42 @@
 #
 # kills.sh [--seed N] [KILLS] - guests that are killed at random moments
 #
-# In User-Mode Linux, on ext4 with 1 and 4 KiB blocks, in turn: a checkpoint
-# begins and is written to; it is committed; it is gone on with again and again;
-# it is rolled back.  SIGKILL at a random moment; then bow-restore on the host,
-# and the disk is D0, byte for byte where it was in use, or what was committed.
-# In half of them the disk has a cache that is lost with the guest.  KILLS (40) of
-# them, or as many as BOW_SECONDS are enough for; TAP, a line each, and a record.
+# On ext4 with 1 and 4 KiB blocks, in turn: a checkpoint begins and is written to;
+# it is committed; it is gone on with again and again; it is rolled back.  Killed
+# at a random moment; then bow-restore, and the disk is D0, byte for byte where it
+# was in use, or what was committed.  The guests are User-Mode Linux, see
+# kills/uml.sh.  KILLS (40) of them, or as many as BOW_SECONDS are enough for; TAP, a
+# line each, and a record.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
-# shellcheck source=tests/uml/uml.sh
-. tests/uml/uml.sh
 # shellcheck source=tests/free-sectors.sh
 . tests/free-sectors.sh
+# shellcheck source=tests/kills/uml.sh
+. tests/kills/uml.sh
 
-dir=${BOW_LAB:-/dev/shm/kills}
+restore=${BOW_RESTORE:-build/bow-restore}
 seed=1 kills=40 n=0 bad=0
 declare -A kinds found
 
-# How long each takes, in milliseconds: the moment is below.
-declare -A lasts=([load]=2500 [commit]=600 [resume]=3000 [rollback]=700)
+# What uml.sh has:
+#   campaign, dir, lasts	the record's name, where it works, and how many
+#				milliseconds each takes: the moment is below
+#   lab_ready			build and check what the guests need
+#   turn			of the Nth: set what, block_size and variant
+#   kind WHAT VARIANT		print what the record counts it as
+#   ending VARIANT		print what its line says of it
+#   run_guest WHAT SEED		a guest on $dir/disk, up to its end
+#   kill_after MILLISECONDS WHAT SEED VARIANT
+#				kill one; files tell how far it had come
+#   undo OPTION			bow-restore on the disk
+#   guest_off			the guest, if it lives again, ends by itself
+#   kill_guest			no guest is left, in any case
 
-# make_start BLOCK-SIZE
-#   For this block size an image, and one with an active checkpoint of it.
-make_start()
+# make_d0 BLOCK-SIZE
+make_d0()
 {
 	local p=$dir/$1 i
 
@@ -37,59 +47,47 @@ make_start()
 		head -c $((i * i * 60 + 7)) /dev/urandom >"$dir/tree/a/$i"
 		head -c $((i * 100)) /dev/urandom >"$dir/tree/b/$i"
 	done
-	rm -f "$p.d0"
 	truncate -s 32M "$p.d0"
-	mke2fs -q -t ext4 -b "$1" -d "$dir/tree" "$p.d0" || return
-	free_sectors "$p.d0" >"$p.d0.free"
+	mke2fs -q -t ext4 -b "$1" -d "$dir/tree" "$p.d0" &&
+		free_sectors "$p.d0" >"$p.d0.free"
+}
+
+# make_active BLOCK-SIZE
+#   An image with an active checkpoint of that, and what its commit leaves.
+make_active()
+{
+	local p=$dir/$1
+
 	cp "$p.d0" "$dir/disk"
-	guest active "$seed"
-	uml_run "$dir" 300 ubd0="$dir/disk" || { cat "$dir/output"; return 1; }
+	# A shell of its own: this one would tell of what is killed.
+	(run_guest active "$seed") >"$dir/active" 2>&1 ||
+		{ cat "$dir/active"; return 1; }
 	cp "$dir/disk" "$p.active"
 	cp "$p.active" "$p.live"
-	build/bow-restore -q --commit "$p.live" || return
-	free_sectors "$p.live" >"$p.live.free"
+	build/bow-restore -q --commit "$p.live" &&
+		free_sectors "$p.live" >"$p.live.free"
 }
 
-# guest WHAT SEED [CACHE]
-guest()
+# make_disk WHAT BLOCK-SIZE
+#   What the guest begins with; images are made when they are first needed.
+make_disk()
 {
-	rm -f "$dir/$1" "$dir/begun"
-	echo "exec sh \$TREE/tests/kills/guest.sh $1 /dev/ubda $2 ${3-}" \
-		>"$dir/script"
+	local p=$dir/$2
+
+	[ -e "$p.d0.free" ] || make_d0 "$2" || return
+	case $1 in
+	checkpoint | load)
+		cp "$p.d0" "$dir/disk" ;;
+	*)
+		[ -e "$p.live.free" ] || make_active "$2" || return
+		cp "$p.active" "$dir/disk" ;;
+	esac
 }
 
-# kill_after MILLISECONDS WHAT
-#   Start the guest; kill all of its processes so long after it has begun.
-kill_after()
+# pause MILLISECONDS
+pause()
 {
-	local runner deadline=$((SECONDS + 60))
-
-	rm -rf "$dir/uml"
-	uml_run "$dir" 300 ubd0="$dir/disk" umid=guest uml_dir="$dir/uml/" \
-		>/dev/null 2>&1 &
-	runner=$!
-	until [ -e "$dir/$2" ]; do
-		[ "$SECONDS" -lt "$deadline" ] || return
-		sleep 0.02
-	done
 	sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
-	kill_guest
-	wait "$runner" 2>/dev/null
-	return 0
-}
-
-# The kernel's first process leads a session.  Another one may still be writing
-# when that one is gone.
-kill_guest()
-{
-	local leader
-
-	# It may have ended by itself.
-	leader=$(cat "$dir/uml/guest/pid" 2>/dev/null) || return 0
-	while pgrep -s "$leader" >/dev/null; do
-		pkill -KILL -s "$leader"
-		sleep 0.02
-	done
 }
 
 same()
@@ -103,10 +101,10 @@ judge()
 {
 	local state status=0
 
-	state=$(build/bow-restore --check "$dir/disk") || status=$?
+	state=$(undo --check) || status=$?
 	echo "${state:-none}" >"$dir/found"
 	if [ "$status" = 0 ]; then
-		build/bow-restore -q "$dir/disk"
+		undo -q
 		status=$?
 		# What a commit has begun is completed, and told.
 		[ "$status" = 0 ] || { [ "$1" = commit ] &&
@@ -117,6 +115,7 @@ judge()
 		echo "no log"
 		return 1
 	fi
+	guest_off || return
 	e2fsck -fn "$dir/disk" >"$dir/fsck" 2>&1 || { cat "$dir/fsck"; return 1; }
 	case $1:$state in
 	commit:active) same "$2.d0" ;;
@@ -125,34 +124,37 @@ judge()
 	esac
 }
 
+# kill_and_judge MILLISECONDS WHAT START SEED VARIANT
 kill_and_judge()
 {
-	kill_after "$1" "$2" || { echo "the guest did not begin"; return 1; }
-	judge "$2" "$3"
+	local status=0
+
+	rm -f "$dir/$2" "$dir/begun"
+	kill_after "$1" "$2" "$4" "$5" && judge "$2" "$3" || status=1
+	kill_guest
+	return "$status"
 }
 
-# one WHAT BLOCK-SIZE [CACHE]
+# one WHAT BLOCK-SIZE VARIANT
 one()
 {
-	local what=$1 start=$dir/$2 moment verdict=ok why
+	local moment random verdict=ok why key state
 
 	moment=$((RANDOM * 32768 + RANDOM))
-	moment=$((moment % lasts[$what]))
-	if [ "$what" = load ]; then
-		cp "$start.d0" "$dir/disk"
-	else
-		cp "$start.active" "$dir/disk"
-	fi
-	guest "$what" "$RANDOM" "${3-}"
+	moment=$((moment % lasts[$1]))
+	random=$RANDOM
+	make_disk "$1" "$2" || return
 	echo none >"$dir/found"
-	why=$(kill_and_judge "$moment" "$what" "$start" 2>&1) || {
+	why=$(kill_and_judge "$moment" "$1" "$dir/$2" "$random" "$3" 2>&1) || {
 		verdict='not ok'
 		bad=$((bad + 1))
 		cp "$dir/disk" "$dir/wrong.$n"
 	}
-	kinds[$what${3:+ with a cache}]=$((${kinds[$what${3:+ with a cache}]-0} + 1))
-	found[$(cat "$dir/found")]=$((${found[$(cat "$dir/found")]-0} + 1))
-	echo "$verdict $n - $what, blocks of $2${3:+, with a cache}, killed after $moment ms: found $(cat "$dir/found")"
+	key=$(kind "$1" "$3")
+	state=$(cat "$dir/found")
+	kinds[$key]=$((${kinds[$key]-0} + 1))
+	found[$state]=$((${found[$state]-0} + 1))
+	echo "$verdict $n - $1, blocks of $2, $(ending "$3") after $moment ms: found $state"
 	[ "$verdict" = ok ] || echo "# ${why//$'\n'/$'\n'# }"
 }
 
@@ -170,23 +172,21 @@ counts()
 
 main()
 {
-	local whats=(load commit resume rollback)
-
 	if [ "${1-}" = --seed ]; then
 		seed=$2
 		shift 2
 	fi
 	kills=${1-$kills}
 	RANDOM=$seed
-	need_packages "$PACKAGES_UML" && uml_lab || return
 	mkdir -p "$dir"
-	make_start 1024 && make_start 4096 || return
+	rm -f "$dir"/{1024,4096}.* "$dir"/wrong.*
+	lab_ready || return
 	while [ "$n" -lt "$kills" ] && [ "$SECONDS" -lt "${BOW_SECONDS:-1000000}" ]; do
 		n=$((n + 1))
-		one "${whats[n % 4]}" $((n / 4 % 2 ? 1024 : 4096)) \
-			"$([ $((n / 8 % 2)) = 0 ] || echo cache)"
+		turn
+		one "$what" "$block_size" "$variant" || return
 	done
-	echo "# record {\"what\": \"kills\", \"states\": $n, \"seed\": $seed, \"kinds\": $(counts kinds), \"found\": $(counts found), \"seconds\": $SECONDS, \"findings\": $bad}"
+	echo "# record {\"what\": \"$campaign\", \"states\": $n, \"seed\": $seed, \"kinds\": $(counts kinds), \"found\": $(counts found), \"seconds\": $SECONDS, \"findings\": $bad}"
 	echo "1..$n"
 	[ "$bad" = 0 ]
 }
