@@ -113,6 +113,7 @@ help:
 	@echo 'check-log-writes what the module writes, cut at each flush and between'
 	@echo 'check-fio  fio over dm-bow on six filesystems, then a rollback'
 	@echo 'check-kills guests that are killed at random; ARGS=2000 for so many'
+	@echo 'check-kills-qemu the same in QEMU, which is killed or resets the machine'
 	@echo 'check-disk-faults a checkpoint on a disk, or in a kernel, that fails'
 	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
 	@echo 'bench-restore how fast a rollback is, beside a plain copier'
@@ -349,6 +350,10 @@ check-log-writes check-fio check-kills check-disk-faults: check-%: all test-prog
 	$(Q)mkdir -p build; r=0; tests/$*.sh $(ARGS) >build/$*.tap || r=$$?; \
 		tests/record.sh <build/$*.tap; exit $$r
 
+check-kills-qemu: all test-programs kmod
+	$(Q)mkdir -p build; r=0; tests/kills.sh --qemu $(ARGS) >build/kills-qemu.tap || r=$$?; \
+		tests/record.sh <build/kills-qemu.tap; exit $$r
+
 soak: test-programs kmod all
 	$(Q)r=0; tests/soak.sh $(SECONDS) >build/soak.txt || r=$$?; \
 		tests/record.sh <build/soak.txt; exit $$r
@@ -397,7 +402,7 @@ clean:
 
 FORCE:
 .PHONY: all help kmod check check-long check-debug-kernel soak check-kernels \
-	check-log-writes check-fio check-kills check-disk-faults coverage \
+	check-log-writes check-fio check-kills check-kills-qemu check-disk-faults coverage \
 	traces check-traces lint mutations mutations-module reliability-doc \
 	bench-restore bench bench-write bench-model bench-slow bench-files bench-map \
 	bench-placement demo demo-rescue install uninstall \

@@ -6,7 +6,7 @@
 # NAME is a group: lint, unit, san, sim, faults, fuzz, vm, NAME for the files
 # tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats; without names
 # all of them run.  Only with --long, or if named: log-writes, fio-long, kills,
-# disk-faults.  Every group prints TAP; a program that ends early, without its
+# kills-qemu, disk-faults.  Every group prints TAP; a program that ends early, without its
 # plan or with a status that its lines do not explain, counts as a failure.  Logs
 # stay in build/check/.
 
@@ -31,7 +31,7 @@ all_groups()
 		basename "${f%%-*}" .bats
 	done | sort -u
 	echo vm
-	[ $long = 0 ] || printf '%s\n' log-writes fio-long kills disk-faults
+	[ $long = 0 ] || printf '%s\n' log-writes fio-long kills kills-qemu disk-faults
 }
 
 # programs_of GROUP
@@ -57,6 +57,7 @@ programs_of()
 	log-writes) echo 'host log-writes tests/log-writes.sh' ;;
 	fio-long) echo 'host fio-long tests/fio.sh' ;;
 	kills)	echo 'host kills tests/kills.sh 2000' ;;
+	kills-qemu) echo 'vm kills-qemu tests/kills.sh --qemu 2000' ;;
 	disk-faults) echo 'host disk-faults tests/disk-faults.sh' ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue

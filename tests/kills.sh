@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kills.sh [--seed N] [KILLS] - guests that are killed at random moments
+# kills.sh [--qemu] [--seed N] [KILLS] - guests that are killed at random moments
 #
 # On ext4 with 1 and 4 KiB blocks, in turn: a checkpoint begins and is written to;
 # it is committed; it is gone on with again and again; it is rolled back.  Killed
 # at a random moment; then bow-restore, and the disk is D0, byte for byte where it
 # was in use, or what was committed.  The guests are User-Mode Linux, see
-# kills/uml.sh.  KILLS (40) of them, or as many as BOW_SECONDS are enough for; TAP, a
-# line each, and a record.
+# kills/uml.sh, or, with --qemu, those of kills/qemu.sh.  KILLS (40) of them, or as
+# many as BOW_SECONDS are enough for; TAP, a line each, and a record.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -16,14 +16,12 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 # shellcheck source=tests/free-sectors.sh
 . tests/free-sectors.sh
-# shellcheck source=tests/kills/uml.sh
-. tests/kills/uml.sh
 
 restore=${BOW_RESTORE:-build/bow-restore}
 seed=1 kills=40 n=0 bad=0
 declare -A kinds found
 
-# What uml.sh has:
+# What uml.sh and qemu.sh have, each in its way:
 #   campaign, dir, lasts	the record's name, where it works, and how many
 #				milliseconds each takes: the moment is below
 #   lab_ready			build and check what the guests need
@@ -191,4 +189,12 @@ main()
 	[ "$bad" = 0 ]
 }
 
+if [ "${1-}" = --qemu ]; then
+	shift
+	# shellcheck source=tests/kills/qemu.sh
+	. tests/kills/qemu.sh
+else
+	# shellcheck source=tests/kills/uml.sh
+	. tests/kills/uml.sh
+fi
 main "$@"
