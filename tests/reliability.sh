@@ -57,6 +57,20 @@ mutation_table()
 		"$records"
 }
 
+# kills_table WHAT
+kills_table()
+{
+	echo '| killed in, or found after it | kills |'
+	echo '|---|--:|'
+	table "of(\"$1\")"' | select(length > 0) |
+		def sums(f): [.[] | f | to_entries[]] | group_by(.key) |
+			map([.[0].key, (map(.value) | add | n)])[];
+		(sums(.kinds) | row),
+		(["**all**", (map(.states) | add | n)] | row),
+		(sums(.found) | .[0] = "found: \(.[0])" | row),
+		(["wrong", (map(.findings) | add | n)] | row)'
+}
+
 # shellcheck disable=SC2016  # jq's own variables
 tables()
 {
@@ -132,16 +146,8 @@ tables()
 			(["recordings", sum(.runs)] | row),
 			(["checkpoints in them", sum(.checkpoints)] | row),
 			(["wrong", sum(.findings)] | row)' ;;
-	kills)
-		echo '| killed in, or found after it | kills |'
-		echo '|---|--:|'
-		table 'of("kills") | select(length > 0) |
-			def sums(f): [.[] | f | to_entries[]] | group_by(.key) |
-				map([.[0].key, (map(.value) | add | n)])[];
-			(sums(.kinds) | row),
-			(["**all**", (map(.states) | add | n)] | row),
-			(sums(.found) | .[0] = "found: \(.[0])" | row),
-			(["wrong", (map(.findings) | add | n)] | row)' ;;
+	kills | kills-qemu)
+		kills_table "$1" ;;
 	disk-faults)
 		echo '| fault | guests |'
 		echo '|---|--:|'

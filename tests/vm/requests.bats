@@ -19,47 +19,10 @@ teardown()
 	common_teardown
 }
 
-# guest_requests BLOCK-SIZE [OPTION]
-#   A guest as guest_raw makes it; functions for its scripts in /tmp/lib.
-guest_requests()
-{
-	guest_raw "$@"
-	vm_run 'cat >/tmp/lib <<-\EOF
-		b=/dev/mapper/bow-root
-		s=$(echo /sys/block/dm-*/bow)
-		r() { /t/request "$@"; }
-		# Is what the request says, its first word left out, TEXT?
-		says() { text=$1; shift; [ "$(r "$@")" = "$text" ]; }
-		stat() { set -- $1 $(cat /sys/block/vda/stat); eval "echo \${$(($1 + 1))}"; }
-		flushes() { stat 16; }
-		discards() { stat 12; }
-		# The module comes after what it needs.
-		load() {
-			for m in $(cat /t/modules); do
-				[ $m != $1.ko ] || break
-				insmod /t/$m
-			done
-			insmod /t/"$1".ko $2
-		}
-		state() { dmsetup message bow-root 0 "$1"; }
-	EOF'
-}
-
 # part FILE N
 part()
 {
 	dd if="$1" bs=512 skip=$(($2 * 43008)) count=43008 status=none
-}
-
-# in_guest SCRIPT [SECONDS]
-#   Every command must succeed; if one does not, the last ones are shown.
-in_guest()
-{
-	vm_run ". /tmp/lib
-		trap '[ \$? = 0 ] || tail -n 15 /tmp/trace' EXIT
-		exec 2>/tmp/trace
-		set -ex
-		$1" "${2:-60}"
 }
 
 @test "requests: NOWAIT is done where a backup is needed, and where none is" {
@@ -173,7 +136,7 @@ in_guest()
 		dd if=$b bs=512 skip=800 count=16 2>/dev/null | cmp - /tmp/before
 		load null_blk "nr_devices=1 gb=1 zoned=1 zone_size=4"
 		[ $(cat /sys/block/nullb0/queue/zoned) != none ]
-		! dmsetup create zoned --table "0 $(cat /sys/block/nullb0/size) bow /dev/nullb0"
+		fails dmsetup create zoned --table "0 $(cat /sys/block/nullb0/size) bow /dev/nullb0"
 		dmesg | grep -q "bow: Zoned devices are not supported"'
 	vm_cut
 }
@@ -308,9 +271,9 @@ in_guest()
 	in_guest '
 		/t/stress $b 60 3 6 >/tmp/said 2>&1 &
 		sleep 2
-		! dmsetup remove bow-root
+		fails dmsetup remove bow-root
 		dmsetup remove --force bow-root || true
-		! wait $!
+		fails wait $!
 		grep -q "Input/output error" /tmp/said
 		dmsetup remove bow-root 2>/dev/null || true
 		! dmsetup status bow-root 2>/dev/null | grep -q " bow "' 90
@@ -344,6 +307,62 @@ in_guest()
 		"$vm_src/build/tests/mklog" --compare "$d0.$i" "$img.$i" \
 			"$BATS_TEST_TMPDIR/part.free"
 	done
+}
+
+@test "requests: commits, restarts and tables that race each other under load lose no write" {
+	guest_requests 4096
+	run in_guest '
+		dmsetup create part --table "0 60000 linear $b 0"
+		dmsetup mknodes
+		again() { [ ! -e /tmp/enough ]; }
+		# What is refused to one of them is the doing of another.
+		set +ex
+		while again; do
+			state commit && echo && sleep 0.1
+		done >/tmp/commits 2>/dev/null &
+		while again; do
+			state restart
+			state clear
+			state "free 62000 60000"
+			state checkpoint && echo
+		done >/tmp/checkpoints 2>/dev/null &
+		while again; do
+			# Not resumed: a checkpoint may have begun since it was loaded.
+			dmsetup table bow-root | dmsetup load bow-root
+			dmsetup clear bow-root
+			dmsetup suspend bow-root && dmsetup resume bow-root && echo
+			# A suspended device takes no message.
+			sleep 0.5
+		done >/tmp/resumed 2>/dev/null &
+		few() { [ $(wc -l </tmp/$1) -lt 5 ]; }
+		seed=0
+		while few commits || few checkpoints || few resumed; do
+			seed=$((seed + 1))
+			/t/stress /dev/mapper/part 3 $seed 4 >/tmp/said 2>&1 ||
+				{ cat /tmp/said; exit 1; }
+		done
+		touch /tmp/enough
+		wait
+		set -ex
+		wc -l /tmp/commits /tmp/checkpoints /tmp/resumed
+		sound
+		[ $(cat $s/state) != 1 ] || state commit
+		state restart
+		state clear
+		state "free 62000 60000"
+		state checkpoint
+		dd if=/dev/mapper/part bs=1M 2>/dev/null | sha256sum >/tmp/sum
+		/t/stress /dev/mapper/part 2 5 6 >/tmp/said 2>&1
+		cat /tmp/sum' 120
+	echo "$output"
+	[ "$status" = 0 ]
+	printf '# %s\n' "${lines[@]}" >&3
+	vm_cut
+	sum=${lines[-1]}
+	# There is something to undo.
+	[ "$(head -c $((60000 * 512)) "$img" | sha256sum)" != "$sum" ]
+	"$restore" -q "$img"
+	head -c $((60000 * 512)) "$img" | sha256sum | grep -qxF "$sum"
 }
 
 @test "requests: states that change in turn under load lose no write" {

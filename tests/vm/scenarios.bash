@@ -261,6 +261,68 @@ raw_begin()
 		dmsetup message bow-root 0 checkpoint"
 }
 
+# guest_lib
+#   Functions for the scripts of in_guest, in /tmp/lib.
+guest_lib()
+{
+	vm_run 'cat >/tmp/lib <<-\EOF
+		b=/dev/mapper/bow-root
+		s=$(echo /sys/block/dm-*/bow)
+		r() { /t/request "$@"; }
+		# Is what the request says, its first word left out, TEXT?
+		says() { text=$1; shift; [ "$(r "$@")" = "$text" ]; }
+		# set -e does not see that a command after "!" succeeds.
+		fails() { if "$@"; then return 1; fi; }
+		# soon SCRIPT: within half a minute it is true.
+		soon() {
+			tries=0
+			until eval "$1"; do
+				tries=$((tries + 1))
+				[ $tries -lt 300 ] || return
+				sleep 0.1
+			done
+		}
+		stat() { set -- $1 $(cat /sys/block/vda/stat); eval "echo \${$(($1 + 1))}"; }
+		flushes() { stat 16; }
+		discards() { stat 12; }
+		# The module comes after what it needs.
+		load() {
+			for m in $(cat /t/modules); do
+				[ $m != $1.ko ] || break
+				insmod /t/$m
+			done
+			insmod /t/"$1".ko $2
+		}
+		state() { dmsetup message bow-root 0 "$1"; }
+		# Nothing waits for ever, and the kernel has not complained.
+		sound() {
+			dmesg >/tmp/dmesg
+			fails grep -E "BUG|WARNING|Oops|Call Trace|blocked for more" \
+				/tmp/dmesg || return
+			soon "fails eval \"ps -o stat,comm | grep ^D\""
+		}
+	EOF'
+}
+
+# guest_requests BLOCK-SIZE [OPTION]
+#   A guest as guest_raw makes it, with those functions.
+guest_requests()
+{
+	guest_raw "$@"
+	guest_lib
+}
+
+# in_guest SCRIPT [SECONDS]
+#   Every command must succeed; if one does not, the last ones are shown.
+in_guest()
+{
+	vm_run ". /tmp/lib
+		trap '[ \$? = 0 ] || tail -n 15 /tmp/trace' EXIT
+		exec 2>/tmp/trace
+		set -ex
+		$1" "${2:-60}"
+}
+
 # roll_back_raw
 #   Cut the power, roll back on the host: all that was in use is D0.
 roll_back_raw()
