@@ -10,20 +10,31 @@
 #include <stdlib.h>
 #include "model.h"
 
-uint8_t *image_read(const char *path, size_t *bytes)
+static FILE *image_open(const char *path, size_t *bytes)
 {
 	FILE *f = fopen(path, "rb");
-	uint8_t *data;
 	long size;
 
 	if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0)
 		die("%s: %s", path, strerror(errno));
 	rewind(f);
-	data = allocate((size_t)size);
-	if (fread(data, 1, (size_t)size, f) != (size_t)size)
-		die("%s: short read", path);
-	fclose(f);
 	*bytes = (size_t)size;
+	return f;
+}
+
+static void image_get(FILE *f, const char *path, uint8_t *data, size_t bytes)
+{
+	if (fread(data, 1, bytes, f) != bytes)
+		die("%s: short read", path);
+}
+
+uint8_t *image_read(const char *path, size_t *bytes)
+{
+	FILE *f = image_open(path, bytes);
+	uint8_t *data = allocate(*bytes);
+
+	image_get(f, path, data, *bytes);
+	fclose(f);
 	return data;
 }
 
@@ -110,12 +121,15 @@ void free_list_read(const char *path, uint32_t spb, uint8_t *is_free,
 	fclose(f);
 }
 
-/* 0 if equal in every sector that is not free, else 1 and the first one. */
+/*
+ * 0 if equal in every sector that is not free, else 1 and the first one.  The
+ * images may be larger than the memory.
+ */
 int image_compare(const char *a, const char *b, const char *free_list)
 {
 	size_t bytes_a, bytes_b, i, sectors, differ = 0, first = 0;
-	uint8_t *x = image_read(a, &bytes_a), *y = image_read(b, &bytes_b);
-	uint8_t *is_free;
+	FILE *f = image_open(a, &bytes_a), *g = image_open(b, &bytes_b);
+	uint8_t x[BOW_SECTOR_SIZE], y[BOW_SECTOR_SIZE], *is_free;
 
 	if (bytes_a != bytes_b) {
 		printf("%s has %zu bytes, %s %zu\n", a, bytes_a, b, bytes_b);
@@ -125,9 +139,9 @@ int image_compare(const char *a, const char *b, const char *free_list)
 	is_free = allocate(sectors);
 	free_list_read(free_list, 1, is_free, (uint32_t)sectors);
 	for (i = 0; i < sectors; i++) {
-		if (is_free[i] || !memcmp(x + i * BOW_SECTOR_SIZE,
-					  y + i * BOW_SECTOR_SIZE,
-					  BOW_SECTOR_SIZE))
+		image_get(f, a, x, sizeof(x));
+		image_get(g, b, y, sizeof(y));
+		if (is_free[i] || !memcmp(x, y, sizeof(x)))
 			continue;
 		if (!differ++)
 			first = i;
@@ -135,8 +149,8 @@ int image_compare(const char *a, const char *b, const char *free_list)
 	if (differ)
 		printf("%zu of %zu sectors differ, the first is %zu\n", differ,
 		       sectors, first);
-	free(x);
-	free(y);
+	fclose(f);
+	fclose(g);
 	free(is_free);
 	return differ != 0;
 }
