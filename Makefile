@@ -129,6 +129,7 @@ help:
 	@echo 'bench-files the same of unpacking and of packages, on a filesystem'
 	@echo 'bench-map  memory and time that the block map takes'
 	@echo 'bench-placement how many backups ext4 overwrites, in real work'
+	@echo 'bench-upgrade what a checkpoint costs a Debian that becomes the next one'
 	@echo 'demo       a wrecked Debian in QEMU undoes itself'
 	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
 	@echo 'install    programs, module source (DKMS), initramfs hook, man pages'
@@ -333,6 +334,9 @@ bench-map: $(B)/tests/map
 bench-placement: all kmod test-programs
 	$(Q)tests/bench-placement.sh
 
+bench-upgrade: all test-programs
+	$(Q)tests/bench-upgrade.sh
+
 check-kernels: all test-programs
 	$(Q)tests/kernels.sh --vm engine.bats --vm requests.bats
 
@@ -405,7 +409,7 @@ FORCE:
 	check-log-writes check-fio check-kills check-kills-qemu check-disk-faults coverage \
 	traces check-traces lint mutations mutations-module reliability-doc \
 	bench-restore bench bench-write bench-model bench-slow bench-files bench-map \
-	bench-placement demo demo-rescue install uninstall \
+	bench-placement bench-upgrade demo demo-rescue install uninstall \
 	clean test-programs FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
