@@ -41,7 +41,9 @@ def share(of): 10000 * . / of | round / 100 | "\(.)%";
 "|---|---|---|---|---|---|---|---|",
 (.[] | "| \(.bow.free_before)% / \(.bow.free_after)% | \(.least_upgraded) / \(.bow.installed) | \(.rounds) | \(.ratio.median | round2) (\(.ratio.least | round2)-\(.ratio.most | round2)) | \(.linear.ms | seconds) | \(.bow.ms | seconds) | \(.linear.reads) / \(.linear.writes) / \(.linear.flushes) | \(.bow.reads) / \(.bow.writes) / \(.bow.flushes) |"),
 "",
-"| free at the start / end | copied, MiB | moved, MiB | moved / copied | left for backups, MiB | batches | log writes | claims: at most so many batches only claim | share of the batches, at most | flushes in all, dm-linear being 1 |",
+"| free at the start / end | copied, MiB | moved, MiB | moved / copied | left for backups, MiB | batches | log writes | claims: at most so many batches only claim | their flushes, at most, in % of those of dm-linear | flushes in all, dm-linear being 1 |",
 "|---|---|---|---|---|---|---|---|---|---|",
-(.[] | .bow as $b | "| \($b.free_before)% / \($b.free_after)% | \($b.copied_sectors / 2048 | round2) | \($b.moved_sectors / 2048 | round2) | \(if $b.copied_sectors > 0 then $b.moved_sectors | share($b.copied_sectors) else "-" end) | \($b.left_sectors / 2048 | round2) | \($b.batches) | \($b.log_writes) | \($b.claims) | \([$b.claims, $b.batches] | min | share($b.batches)) | \($b.flushes / .linear.flushes | round2) |")
+(.[] | .bow as $b | .linear as $l |
+	(($b.flushes - $l.flushes) / $b.log_writes) as $each |
+	"| \($b.free_before)% / \($b.free_after)% | \($b.copied_sectors / 2048 | round2) | \($b.moved_sectors / 2048 | round2) | \(if $b.copied_sectors > 0 then $b.moved_sectors | share($b.copied_sectors) else "-" end) | \($b.left_sectors / 2048 | round2) | \($b.batches) | \($b.log_writes) | \($b.claims) | \([$b.claims, $b.batches] | min * $each | share($l.flushes)) | \($b.flushes / $l.flushes | round2) |")
 ' "$in/upgrade.json" | tee "$in/upgrade.md"
