@@ -137,13 +137,18 @@ use_memory()
 }
 
 # run_lane LANE
-#   The lane's programs, one after the other.
+#   The lane's programs, one after the other; then those that the other lane has
+#   not begun, its last ones first.
 run_lane()
 {
 	local lane name command
 
-	grep "^$1 " "$out/programs" | while read -r lane name command; do
-		run_program "$name" "$command"
+	{
+		grep "^$1 " "$out/programs"
+		grep -v "^$1 " "$out/programs" | tac
+	} | while read -r lane name command; do
+		mkdir "$out/$name.begun" 2>/dev/null &&
+			run_program "$name" "$command"
 	done
 }
 
