@@ -41,7 +41,7 @@ reproducers() {
 
 	# Copies need not be durable before the log names them.
 	faulty 's/core->work, core->bs, true, true }/core->work, core->bs, false, true }/' \
-		kmod/bow_batch.c
+		kmod/bow_publish.c
 	run -1 timeout 300 build/tests/sim --states 600 --seed 20
 	line=$(reproducers | head -n 1)
 	[[ $line == "build/tests/sim --seed 20 --cut "* ]]
