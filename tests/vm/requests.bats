@@ -349,7 +349,7 @@ part()
 		wc -l /tmp/commits /tmp/checkpoints /tmp/resumed
 		sound
 		[ $(cat $s/state) != 1 ] || state commit
-		state restart
+		[ $(cat $s/state) != 2 ] || state restart
 		state clear
 		state "free 62000 60000"
 		state checkpoint
