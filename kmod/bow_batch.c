@@ -353,17 +353,17 @@ static void claim_ahead(struct bow_core *core, struct bow_batch *batch,
 	u32 left = claimed_below(core, region, core->claims_ahead);
 
 	while (left-- && region++ < last) {
-		u64 first = region << core->claim_shift;
+		u64 first = region << core->claim_shift, found;
 		u64 end = smaller((region + 1) << core->claim_shift,
 				  core->map.blocks);
 
 		if (batch->claims == BOW_BATCH_CLAIMS ||
 		    !room_ahead(core, batch))
 			return;
-		if (!bow_core_claimed(core, region) &&
-		    !claim_in_batch(batch, region) &&
-		    bow_map_any_free(&core->map, first, end - first))
-			batch->claim[batch->claims++] = region;
+		/* The range is this region, or what there is of it. */
+		if (bow_core_unclaimed(core, first, end - first, &found) &&
+		    !claim_in_batch(batch, found))
+			batch->claim[batch->claims++] = found;
 	}
 }
 

@@ -194,7 +194,7 @@ int bow_core_resume_end(struct bow_core *core, const u8 *block0);
  */
 bool bow_core_write_direct(struct bow_core *core, u64 first, u64 count);
 
-/* Is there nothing, or nothing more, to be claimed in this region? */
+/* Has this region been claimed, durably? */
 bool bow_core_claimed(const struct bow_core *core, u64 region);
 
 /* The first region of the range that must be claimed before it is written. */
