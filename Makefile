@@ -295,17 +295,19 @@ lint:
 bench-restore: build/bow-restore test-programs
 	$(Q)tests/bench-restore.sh
 
+# $(call campaign,NAME,COMMAND): what it prints is left in build/NAME.tap, and its
+# record where reliability-doc finds it.
+campaign = $(Q)mkdir -p build; r=0; $(2) >build/$(1).tap || r=$$?; \
+	tests/record.sh <build/$(1).tap; exit $$r
+
 mutations:
-	$(Q)mkdir -p build; r=0; tests/mutations.sh >build/mutations.tap || r=$$?; \
-		tests/record.sh <build/mutations.tap; exit $$r
+	$(call campaign,$@,tests/mutations.sh)
 
 mutations-module:
-	$(Q)mkdir -p build; r=0; tests/mutations.sh --module >build/mutations-module.tap || r=$$?; \
-		tests/record.sh <build/mutations-module.tap; exit $$r
+	$(call campaign,$@,tests/mutations.sh --module)
 
 coverage:
-	$(Q)mkdir -p build; r=0; tests/coverage.sh >build/coverage.tap || r=$$?; \
-		tests/record.sh <build/coverage.tap; exit $$r
+	$(call campaign,$@,tests/coverage.sh)
 
 traces:
 	$(Q)tests/traces.sh
@@ -349,18 +351,14 @@ bench-model: all kmod test-programs
 bench-slow: all kmod test-programs
 	$(Q)tests/bench-write.sh --slow
 
-# Their records go where reliability-doc finds them.
 check-log-writes check-fio check-kills check-disk-faults: check-%: all test-programs
-	$(Q)mkdir -p build; r=0; tests/$*.sh $(ARGS) >build/$*.tap || r=$$?; \
-		tests/record.sh <build/$*.tap; exit $$r
+	$(call campaign,$*,tests/$*.sh $(ARGS))
 
 check-kills-qemu: all test-programs kmod
-	$(Q)mkdir -p build; r=0; tests/kills.sh --qemu $(ARGS) >build/kills-qemu.tap || r=$$?; \
-		tests/record.sh <build/kills-qemu.tap; exit $$r
+	$(call campaign,kills-qemu,tests/kills.sh --qemu $(ARGS))
 
 soak: test-programs kmod all
-	$(Q)r=0; tests/soak.sh $(SECONDS) >build/soak.txt || r=$$?; \
-		tests/record.sh <build/soak.txt; exit $$r
+	$(call campaign,$@,tests/soak.sh $(SECONDS))
 
 demo:
 	$(Q)tests/vm/demo.sh
