@@ -311,6 +311,27 @@ part()
 	done
 }
 
+# The first 40000 sectors are "part": a script that prints their sum, having changed
+# them after that.
+change_part='dd if=/dev/mapper/part bs=1M 2>/dev/null | sha256sum >/tmp/sum
+	/t/stress /dev/mapper/part 2 5 6 >/tmp/said 2>&1
+	cat /tmp/sum'
+
+part_sum()
+{
+	head -c $((40000 * 512)) "$img" | sha256sum
+}
+
+# part_rolls_back SUM
+#   The power is cut: there is something to undo, and that gives this sum.
+part_rolls_back()
+{
+	vm_cut
+	[ "$(part_sum)" != "$1" ]
+	"$restore" -q "$img"
+	[ "$(part_sum)" = "$1" ]
+}
+
 @test "requests: commits, restarts and tables that race each other under load lose no write" {
 	guest_requests 4096
 	run in_guest '
@@ -353,18 +374,11 @@ part()
 		state clear
 		state "free 62000 60000"
 		state checkpoint
-		dd if=/dev/mapper/part bs=1M 2>/dev/null | sha256sum >/tmp/sum
-		/t/stress /dev/mapper/part 2 5 6 >/tmp/said 2>&1
-		cat /tmp/sum' 120
+		'"$change_part" 120
 	echo "$output"
 	[ "$status" = 0 ]
 	printf '# %s\n' "${lines[@]}" >&3
-	vm_cut
-	sum=${lines[-1]}
-	# There is something to undo.
-	[ "$(head -c $((40000 * 512)) "$img" | sha256sum)" != "$sum" ]
-	"$restore" -q "$img"
-	head -c $((40000 * 512)) "$img" | sha256sum | grep -qxF "$sum"
+	part_rolls_back "${lines[-1]}"
 }
 
 @test "requests: states that change in turn under load lose no write" {
@@ -390,12 +404,8 @@ part()
 		state restart
 		state "free 62000 60000"
 		state checkpoint
-		dd if=/dev/mapper/part bs=1M 2>/dev/null | sha256sum >/tmp/sum
-		/t/stress /dev/mapper/part 2 5 6 >/tmp/said 2>&1
-		cat /tmp/sum' 120
+		'"$change_part" 120
 	echo "$output"
 	[ "$status" = 0 ]
-	vm_cut
-	"$restore" -q "$img"
-	head -c $((40000 * 512)) "$img" | sha256sum | grep -qxF "$output"
+	part_rolls_back "${lines[-1]}"
 }
