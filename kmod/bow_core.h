@@ -103,6 +103,7 @@ struct bow_counters {
 	u64 copied_blocks;
 	u64 moved;		/* copies of backups, blocks */
 	u64 batches;
+	u64 claim_batches;	/* of them, those that only claim */
 	u64 log_writes;
 	u64 claims;
 };

@@ -85,6 +85,8 @@ static void count_batch(struct bow_core *core, const struct bow_batch *batch)
 		     le32_to_cpu(bow_core_header(core)->sequence);
 
 	core->n.batches++;
+	if (batch->claims && !batch->copies)
+		core->n.claim_batches++;
 	core->n.log_writes += rolled + 1;
 	if (batch->moves_next_log && rolled)
 		core->n.log_writes++;	/* see publish_next_log() */

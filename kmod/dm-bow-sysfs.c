@@ -86,6 +86,7 @@ BOW_COUNTER(copies, bow->shown.copies);
 BOW_COUNTER(copied_sectors, bow_sector(bow, bow->shown.copied_blocks));
 BOW_COUNTER(moved_sectors, bow_sector(bow, bow->shown.moved));
 BOW_COUNTER(batches, bow->shown.batches);
+BOW_COUNTER(claim_batches, bow->shown.claim_batches);
 BOW_COUNTER(log_writes, bow->shown.log_writes);
 BOW_COUNTER(flushes, bow->flushes);
 BOW_COUNTER(stalls, bow->stalls);
@@ -102,6 +103,7 @@ static struct attribute *bow_attrs[] = {
 	&copied_sectors_attr.attr,
 	&moved_sectors_attr.attr,
 	&batches_attr.attr,
+	&claim_batches_attr.attr,
 	&log_writes_attr.attr,
 	&flushes_attr.attr,
 	&stalls_attr.attr,

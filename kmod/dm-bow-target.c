@@ -69,12 +69,12 @@ static void emit_info(struct bow *bow, char *result, unsigned int maxlen)
 		DMEMIT(" id:%16phN created:%llu log_blocks:%u", bow->id,
 		       bow->created,
 		       le32_to_cpu(bow_core_header(&bow->core)->sequence) + 1);
-	DMEMIT(" held_sectors:%llu entries:%llu claims:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu log_writes:%llu flushes:%llu stalls:%llu errors:%llu",
+	DMEMIT(" held_sectors:%llu entries:%llu claims:%llu copies:%llu copied_sectors:%llu moved_sectors:%llu batches:%llu claim_batches:%llu log_writes:%llu flushes:%llu stalls:%llu errors:%llu",
 	       bow_sector(bow, bow->core.map.held), n->entries, n->claims,
 	       n->copies,
 	       bow_sector(bow, n->copied_blocks), bow_sector(bow, n->moved),
-	       n->batches, n->log_writes, bow->flushes, bow->stalls,
-	       bow->errors);
+	       n->batches, n->claim_batches, n->log_writes, bow->flushes,
+	       bow->stalls, bow->errors);
 	spin_unlock(&bow->lock);
 }
 

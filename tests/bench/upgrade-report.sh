@@ -4,10 +4,8 @@
 # upgrade-report.sh DIRECTORY - what bench-upgrade.sh's runs say
 #
 # Of DIRECTORY/upgrade.jsonl it makes upgrade.json, the medians over the rounds, and
-# upgrade.md, the tables, which it prints.  Of the batches of dm-bow some are there
-# only to claim regions; the module does not count them, but each claims one at least,
-# so that there are no more of them than claims, and each is a log write with the
-# flushes of one.
+# upgrade.md, the tables, which it prints.  The batches that only claim regions are
+# taken to be a log write each, with the flushes of one.
 
 set -euo pipefail
 in=$1
@@ -41,9 +39,9 @@ def share(of): 10000 * . / of | round / 100 | "\(.)%";
 "|---|---|---|---|---|---|---|---|",
 (.[] | "| \(.bow.free_before)% / \(.bow.free_after)% | \(.least_upgraded) / \(.bow.installed) | \(.rounds) | \(.ratio.median | round2) (\(.ratio.least | round2)-\(.ratio.most | round2)) | \(.linear.ms | seconds) | \(.bow.ms | seconds) | \(.linear.reads) / \(.linear.writes) / \(.linear.flushes) | \(.bow.reads) / \(.bow.writes) / \(.bow.flushes) |"),
 "",
-"| free at the start / end | copied, MiB | moved, MiB | moved / copied | left for backups, MiB | batches | log writes | claims: at most so many batches only claim | their flushes, at most, in % of those of dm-linear | flushes in all, dm-linear being 1 |",
-"|---|---|---|---|---|---|---|---|---|---|",
+"| free at the start / end | copied, MiB | moved, MiB | moved / copied | left for backups, MiB | batches | log writes | claims | batches that only claim | their flushes, in % of those of dm-linear | flushes in all, dm-linear being 1 |",
+"|---|---|---|---|---|---|---|---|---|---|---|",
 (.[] | .bow as $b | .linear as $l |
 	(($b.flushes - $l.flushes) / $b.log_writes) as $each |
-	"| \($b.free_before)% / \($b.free_after)% | \($b.copied_sectors / 2048 | round2) | \($b.moved_sectors / 2048 | round2) | \(if $b.copied_sectors > 0 then $b.moved_sectors | share($b.copied_sectors) else "-" end) | \($b.left_sectors / 2048 | round2) | \($b.batches) | \($b.log_writes) | \($b.claims) | \([$b.claims, $b.batches] | min * $each | share($l.flushes)) | \($b.flushes / $l.flushes | round2) |")
+	"| \($b.free_before)% / \($b.free_after)% | \($b.copied_sectors / 2048 | round2) | \($b.moved_sectors / 2048 | round2) | \(if $b.copied_sectors > 0 then $b.moved_sectors | share($b.copied_sectors) else "-" end) | \($b.left_sectors / 2048 | round2) | \($b.batches) | \($b.log_writes) | \($b.claims) | \($b.claim_batches) | \($b.claim_batches * $each | share($l.flushes)) | \($b.flushes / $l.flushes | round2) |")
 ' "$in/upgrade.json" | tee "$in/upgrade.md"

@@ -154,9 +154,11 @@ static void test_claims(void)
 	CHECK(bow_core_write_direct(&core, 1005, 10));
 	write_blocks(5, 1);
 	CHECK(core.n.claims == 1 && core.n.copies == 1);
+	CHECK(core.n.batches == 2 && core.n.claim_batches == 1);
 	/* A range over two regions. */
 	write_blocks(1020, 10);
 	CHECK(core.n.claims == 2);
+	CHECK(core.n.batches == 3 && core.n.claim_batches == 2);
 }
 
 /* An aborted claim must not let the next write pass. */

@@ -214,6 +214,7 @@ part()
 		is copies 10
 		is copied_sectors 80
 		is batches 10
+		is claim_batches 0
 		is log_writes 11
 		is entries 11
 		is held_sectors $((24 + 80))
@@ -227,6 +228,8 @@ part()
 		# A claim, of a region that was free.
 		says ok write $b 20000 8 5
 		is claims 1
+		is batches 11
+		is claim_batches 1
 		is entries 12
 		is copies 10
 		is free $((68000 - 32 - 80 - 8))
