@@ -50,6 +50,7 @@ struct ctl_status {
 	char health[16];
 	u32 block_size;			/* bytes */
 	u64 free_sectors;
+	bool other_table;		/* loaded, and not live */
 	unsigned int facts;
 	struct ctl_fact fact[CTL_FACTS_MAX];
 };

@@ -71,6 +71,10 @@ static int check_state(struct checkpoint *c)
 	if (c->status.state != CTL_STATE_TRIM)
 		return ctl_fail(c->e, -EBUSY, "the module is in state %s",
 				ctl_state_name(c->status.state));
+	if (c->status.other_table)
+		return ctl_fail(c->e, -EBUSY,
+				"another table is loaded for %s: clear it with dmsetup clear",
+				c->place.dm.path);
 	return 0;
 }
 

@@ -169,6 +169,7 @@ int ctl_dm_status(const struct ctl_dm *dm, struct ctl_status *s,
 		  struct ctl_error *e)
 {
 	struct dm_task *task = task_new(DM_DEVICE_STATUS, dm->dev);
+	struct dm_info info;
 	const char *params;
 	u64 sectors;
 	int err;
@@ -182,6 +183,9 @@ int ctl_dm_status(const struct ctl_dm *dm, struct ctl_status *s,
 		err = ctl_fail(e, -EPROTO,
 			       "the module's status is not understood: %.200s",
 			       params);
+	else
+		s->other_table = dm_task_get_info(task, &info) &&
+				 info.inactive_table;
 	dm_task_destroy(task);
 	return err;
 }

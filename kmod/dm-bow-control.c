@@ -296,6 +296,11 @@ static int do_checkpoint(struct bow *bow, struct bow_request *rq)
 		return -EBUSY;
 	if (bow->failed)
 		return -EIO;
+	r = bow_peers_exclude(bow);
+	if (r) {
+		DMERR("%s: another table is loaded for it", bow->dev->name);
+		return r;
+	}
 	/*
 	 * The filesystem above may be frozen, and reclaim must not wait for it
 	 * nor for this device.
@@ -313,6 +318,7 @@ static int do_checkpoint(struct bow *bow, struct bow_request *rq)
 		bow_free_buffers(bow);
 out_restore:
 	memalloc_noio_restore(noio);
+	bow_peers_admit(bow);
 	return r;
 }
 

@@ -231,13 +231,21 @@ static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "Cannot allocate the block map";
 		goto out_engine;
 	}
+	/* Before the look for a log: see dm-bow-peers.c. */
+	r = bow_peers_join(bow);
+	if (r) {
+		ti->error = "A checkpoint of the device is being taken";
+		goto out_core;
+	}
 	r = check_log(bow, &ti->error);
 	if (r)
-		goto out_core;
+		goto out_peers;
 	bow_set_features(ti);
 	ti->private = bow;
 	return 0;
 
+out_peers:
+	bow_peers_leave(bow);
 out_core:
 	bow_core_exit(&bow->core);
 out_engine:
@@ -257,6 +265,7 @@ static void bow_dtr(struct dm_target *ti)
 	bow_engine_exit(bow);
 	bow_free_buffers(bow);
 	bow_core_exit(&bow->core);
+	bow_peers_leave(bow);
 	dm_put_device(ti, bow->dev);
 	kfree(bow);
 }
@@ -291,8 +300,8 @@ static void bow_postsuspend(struct dm_target *ti)
 }
 
 /*
- * A table may be loaded long before it goes live, and the one that it replaces
- * may have taken a checkpoint meanwhile: look again, once.
+ * A table that takes a checkpoint up may have been loaded before that was committed.
+ * It stays suspended then, and a table without `resume` lets the I/O go on.
  */
 static int bow_preresume(struct dm_target *ti)
 {
@@ -301,13 +310,12 @@ static int bow_preresume(struct dm_target *ti)
 	int r;
 
 	bow->given_up = false;
-	if (!bow->checked) {
+	if (bow->state == BOW_RESUME) {
 		r = check_log(bow, &error);
 		if (r) {
 			DMERR("%s: %s", bow->dev->name, error);
 			return r;
 		}
-		bow->checked = true;
 	}
 	return bow_sysfs_add(bow);
 }

@@ -9,6 +9,7 @@
  *   dm-bow-full.c     what becomes of writes when no free block is left
  *   dm-bow-discard.c  what discards say about free space
  *   dm-bow-control.c  state changes and free ranges, run by the same worker
+ *   dm-bow-peers.c    other tables for the same disk
  *   dm-bow-io.c       our own reads and writes of the device below
  *   dm-bow-sysfs.c    /sys/block/dm-N/bow
  *
@@ -57,7 +58,8 @@ struct bow {
 	u32 bs;			/* bytes */
 	u32 block_shift;	/* sectors to blocks */
 	u64 sectors;		/* of the target */
-	bool checked;		/* block 0 was seen to hold no log */
+	struct list_head peers;	/* all targets, by peers_lock */
+	bool alone;		/* a checkpoint begins: no other for the disk */
 	enum bow_on_full on_full;
 	unsigned int wait_seconds;	/* of BOW_FULL_WAIT */
 
@@ -288,6 +290,14 @@ int bow_resume_checkpoint(struct bow *bow);
 void bow_unstall(struct bow *bow);
 int bow_set_state(struct bow *bow, unsigned int state);
 void bow_free_buffers(struct bow *bow);
+
+/* dm-bow-peers.c: these sleep; 0 or -EBUSY. */
+/* A table is made. */
+int bow_peers_join(struct bow *bow);
+void bow_peers_leave(struct bow *bow);
+/* From a successful bow_peers_exclude() to bow_peers_admit() nobody can join. */
+int bow_peers_exclude(struct bow *bow);
+void bow_peers_admit(struct bow *bow);
 
 /* dm-bow-io.c: synchronous; 0 or -errno. */
 int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes);

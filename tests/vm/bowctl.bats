@@ -110,6 +110,11 @@ in_background()
 	vm_run 'chroot /mnt bowctl -J status' | jq -e \
 		'.state == "checkpoint" and .health == "ok" and .mountpoint == "/"'
 	run -0 vm_run 'chroot /mnt bowctl commit'
+	# Beside another table, of somebody who was interrupted, the module takes none.
+	vm_run 'dmsetup table bow-root | dmsetup load bow-root'
+	run -8 vm_run 'chroot /mnt bowctl checkpoint'
+	[[ $output = *"another table is loaded"* ]]
+	vm_run 'dmsetup clear bow-root'
 	run -0 vm_run 'chroot /mnt bowctl checkpoint'
 	run -8 vm_run 'chroot /mnt bowctl checkpoint'
 	[[ $output = *"there is a checkpoint already"* ]]

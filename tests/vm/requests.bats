@@ -285,6 +285,45 @@ part()
 	roll_back_raw
 }
 
+@test "requests: no checkpoint beside another table, and no other table in one" {
+	guest_requests 4096
+	run in_guest '
+		# load_table [OPTION]
+		load_table() {
+			echo "0 $(cat /sys/block/vda/size) bow /dev/mapper/low $# $*" |
+				dmsetup load bow-root
+		}
+		told() { dmesg | tail -n 5 | grep -q "$1"; }
+		# In a checkpoint only a table that takes it up is one.
+		fails load_table
+		told "undecided checkpoint"
+		load_table resume
+		# Committed, it cannot be taken up: the device waits for another table.
+		state commit
+		fails dmsetup resume bow-root
+		told "no checkpoint to resume"
+		r write $b 100 8 5 >/tmp/waited & pid=$!
+		sleep 1
+		[ ! -s /tmp/waited ]
+		load_table
+		dmsetup resume bow-root
+		wait $pid
+		grep ok /tmp/waited
+		# No checkpoint while a table is loaded that has seen no log.
+		load_table
+		state "free 62000 60000"
+		fails state checkpoint
+		told "another table is loaded"
+		[ $(cat $s/state) = 0 ]
+		says ok write $b 200 8 5
+		dmsetup clear bow-root
+		state checkpoint
+		[ $(cat $s/state) = 1 ]
+		says ok write $b 300 8 5'
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
 @test "requests: three devices over one disk, each with its load and its rollback" {
 	echo '20000 12000' >"$BATS_TEST_TMPDIR/part.free"
 	guest_plain
