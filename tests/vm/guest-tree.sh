@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Build the file tree of the minimal guest: busybox, our programs, e2fsck,
-# dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
+# Build the file tree of the minimal guest: busybox, our programs, those of the tests
+# in /t, e2fsck, dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
 #
 # guest-tree.sh DIRECTORY [PROGRAM...] [-- MODULE...]
 #
@@ -51,7 +51,7 @@ copy_modules()
 	fi
 }
 
-mkdir -p "$tree"/{proc,sys,dev,run,tmp,mnt,root,etc,bin,sbin}
+mkdir -p "$tree"/{proc,sys,dev,run,tmp,mnt,root,etc,bin,sbin,t}
 copy_program "$(command -v busybox)" bin/busybox
 for program in "${programs[@]}"; do
 	copy_program "$(command -v "$program")" "sbin/$program"
@@ -59,6 +59,10 @@ done
 for program in bow-restore bow-verify bowctl; do
 	[ ! -x "build/$program" ] ||
 		copy_program "build/$program" "sbin/$program"
+done
+for program in stress request reseed; do
+	[ ! -x "build/tests/$program" ] ||
+		copy_program "build/tests/$program" "t/$program"
 done
 install -m 755 tests/vm/guest-init "$tree/init"
 install -m 755 tests/vm/guest-init "$tree/sbin/init"

@@ -22,6 +22,9 @@ vm_build=$vm_src/build/vm${BOW_KVER:+-$BOW_KVER}
 vm_panic="oops=panic panic=-1"
 # On a loaded host the timer can be late when the kernel looks for it.
 vm_timer=no_timer_check
+# QEMU translates a program again for each address it is loaded at: a third of the
+# time of a guest that starts programs.
+vm_maps=norandmaps
 vm_accel=${BOW_QEMU_ACCEL:-tcg,thread=multi}
 vm_slow=${BOW_VM_SLOW:-1}
 vm_pid=
@@ -117,6 +120,7 @@ vm_tree()
 	cmp -s "$(vm_module)" "$tree/lib/modules/dm-bow.ko" ||
 		rm -f "$tree.done"
 	for part in "$vm_src"/build/bow{ctl,-restore,-verify} \
+			"$vm_src"/build/tests/{stress,request,reseed} \
 			"$vm_src"/tests/vm/guest-*; do
 		if [ ! -e "$tree.done" ] || [ "$part" -nt "$tree.done" ]; then
 			rm -rf "$tree" "$tree.done"
@@ -172,7 +176,7 @@ vm_start()
 		-chardev "pipe,id=monitor,path=$vm_dir/monitor" \
 		-mon chardev=monitor,mode=readline \
 		-kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 panic_on_warn=1 $vm_panic $vm_timer $arguments" \
+		-append "console=ttyS0 panic_on_warn=1 $vm_panic $vm_timer $vm_maps $arguments" \
 		"$@"
 	printf '%q ' "$@" >>"$vm_dir/qemu.log"
 	echo >>"$vm_dir/qemu.log"
@@ -191,6 +195,62 @@ vm_disk()
 	printf '%s\n' -drive \
 		"if=none,id=$1,file=$2,format=raw,cache=${vm_cache:-unsafe},discard=unmap${3:+,$3}" \
 		-device "virtio-blk-pci,drive=$1,id=$1-device"
+}
+
+# vm_memory INITRD
+#   Print the path of the memory of a guest without disks that has booted INITRD.
+vm_memory()
+{
+	local memory=$1.memory part new=yes
+
+	(
+		# One makes it, the others wait.
+		flock 9
+		for part in "$1" "$(vm_vmlinuz)" "$vm_src/tests/vm/lib.sh"; do
+			[ "$memory" -nt "$part" ] || new=no
+		done
+		[ $new = no ] || exit 0
+		vm_start "$vm_build/memory" "$(vm_vmlinuz)" "$1" quiet 9>&- &&
+			vm_reply 60 >&2 &&
+			echo "migrate \"exec:cat >'$memory.new'\"" >&"$vm_monitor" &&
+			vm_wait_monitor 'info migrate' 'Migration status: completed' 60 &&
+			mv "$memory.new" "$memory"
+		status=$?
+		vm_cut
+		exit "$status"
+	) 9>"$memory.lock" && echo "$memory"
+}
+
+# vm_wake DIRECTORY INITRD [QEMU-OPTION...]
+#   As vm_start and vm_reply, with only "quiet" for the kernel, but a boot is saved:
+#   the guest goes on from vm_memory, and the disks among the options are plugged in.
+vm_wake()
+{
+	local dir=$1 initrd=$2 memory options=() devices=() disks=0 device
+
+	memory=$(vm_memory "$initrd") || return
+	shift 2
+	while [ $# -gt 0 ]; do
+		if [ "$1" = -device ]; then
+			devices+=("$2")
+			shift
+		else
+			options+=("$1")
+		fi
+		shift
+	done
+	vm_start "$dir" "$(vm_vmlinuz)" "$initrd" quiet \
+		-incoming "exec:cat '$memory'" "${options[@]}" &&
+		vm_wait_monitor 'info status' 'VM status: running' 60 &&
+		vm_run "/t/reseed $(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" ||
+		return
+	for device in "${devices[@]}"; do
+		disks=$((disks + 1))
+		echo "device_add $device" >&"$vm_monitor"
+		vm_run "until [ \$(ls -d /sys/block/vd* | wc -l) = $disks ]; do
+				sleep 0.02
+			done 2>/dev/null" || return
+	done
 }
 
 # vm_type LINE
@@ -274,6 +334,21 @@ vm_monitor_send()
 {
 	echo "$1" >&"$vm_monitor"
 	while read -r -t 0.2 -u "$vm_monitor_out" _; do :; done
+}
+
+# vm_wait_monitor COMMAND REGEX SECONDS
+#   Give QEMU's monitor the command until a line of its answer matches.
+vm_wait_monitor()
+{
+	local deadline=$((SECONDS + $3 * vm_slow)) line
+
+	while vm_alive && [ "$SECONDS" -lt "$deadline" ]; do
+		echo "$1" >&"$vm_monitor"
+		while read -r -t 0.05 -u "$vm_monitor_out" line; do
+			[[ ! $line =~ $2 ]] || return 0
+		done
+	done
+	vm_fail "the monitor did not say: $2"
 }
 
 # vm_throttle ID WRITES

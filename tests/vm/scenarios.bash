@@ -57,18 +57,16 @@ make_image()
 	mke2fs -q -t ext4 -b "$1" -L scenario -d "$BATS_TEST_TMPDIR/tree" "$img"
 }
 
-# guest_start [IMAGE-OPTIONS]
-#   Boot the minimal guest with $img as /dev/vda.
+# guest_start
+#   A minimal guest that has booted, with $img as /dev/vda.
 guest_start()
 {
 	local disk initrd
 
 	initrd=$(vm_initrd)
 	boots=$((boots + 1))
-	mapfile -t disk < <(vm_disk disk0 "$img" "${1:-}")
-	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
-		"$initrd" quiet "${disk[@]}"
-	vm_reply 60
+	mapfile -t disk < <(vm_disk disk0 "$img")
+	vm_wake "$BATS_TEST_TMPDIR/vm$boots" "$initrd" "${disk[@]}"
 }
 
 # guest_of TREE DISK...
@@ -206,15 +204,14 @@ raw_setup()
 	printf '%s\n' '20000 30000' '60000 30000' '100000 8000' >"$d0.free"
 }
 
-# raw_initrd [MODULE...]
-#   Print the path of an initramfs that has the test programs in /t, and there the
-#   modules and what they need; /t/modules tells the order.
+# raw_initrd MODULE...
+#   Print the path of an initramfs that has in /t the modules and what they need;
+#   /t/modules tells the order.
 raw_initrd()
 {
 	local dir=$BATS_TEST_TMPDIR/raw
 
 	mkdir -p "$dir/t"
-	cp "$vm_src"/build/tests/{stress,request} "$dir/t/"
 	vm_modules "$dir/t" "$@" >"$dir/t/modules"
 	cp "$(vm_initrd)" "$dir/initrd"
 	(cd "$dir" && find t | cpio -o -H newc --quiet) >>"$dir/initrd"
@@ -228,11 +225,15 @@ guest_plain()
 {
 	local disk
 
+	if [ -z "${raw_modules:-}" ]; then
+		guest_start
+		return
+	fi
 	boots=$((boots + 1))
 	mapfile -t disk < <(vm_disk disk0 "$img")
 	# shellcheck disable=SC2086 # a list
 	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
-		"$(raw_initrd ${raw_modules:-})" quiet "${disk[@]}"
+		"$(raw_initrd $raw_modules)" quiet "${disk[@]}"
 	vm_reply 60
 }
 
