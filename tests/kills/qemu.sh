@@ -57,9 +57,8 @@ qemu_start()
 
 	rm -rf "$dir/vm"
 	mapfile -t disk < <(vm_disk disk0 "$dir/disk")
-	vm_start "$dir/vm" "$(vm_vmlinuz)" "$dir/initrd" 'quiet panic=0' \
-		-action reboot=reset -serial "file:$dir/said" "${disk[@]}" &&
-		vm_reply 60
+	vm_wake "$dir/vm" "$dir/initrd" 'quiet panic=0' -action reboot=reset \
+		-serial "file:$dir/said" "${disk[@]}"
 }
 
 run_guest()

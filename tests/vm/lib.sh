@@ -197,20 +197,22 @@ vm_disk()
 		-device "virtio-blk-pci,drive=$1,id=$1-device"
 }
 
-# vm_memory INITRD
-#   Print the path of the memory of a guest without disks that has booted INITRD.
+# vm_memory INITRD ARGUMENTS [QEMU-OPTION...]
+#   Print the path of the memory of a guest that has booted so.
 vm_memory()
 {
-	local memory=$1.memory part new=yes
+	local initrd=$1 arguments=$2 memory part new=yes
 
+	memory=$initrd.$(printf '%s ' "$@" | cksum | cut -d' ' -f1).memory
+	shift 2
 	(
 		# One makes it, the others wait.
 		flock 9
-		for part in "$1" "$(vm_vmlinuz)" "$vm_src/tests/vm/lib.sh"; do
+		for part in "$initrd" "$(vm_vmlinuz)" "$vm_src/tests/vm/lib.sh"; do
 			[ "$memory" -nt "$part" ] || new=no
 		done
 		[ $new = no ] || exit 0
-		vm_start "$vm_build/memory" "$(vm_vmlinuz)" "$1" quiet 9>&- &&
+		vm_start "$initrd.vm" "$(vm_vmlinuz)" "$initrd" "$arguments" "$@" 9>&- &&
 			vm_reply 60 >&2 &&
 			echo "migrate \"exec:cat >'$memory.new'\"" >&"$vm_monitor" &&
 			vm_wait_monitor 'info migrate' 'Migration status: completed' 60 &&
@@ -221,26 +223,26 @@ vm_memory()
 	) 9>"$memory.lock" && echo "$memory"
 }
 
-# vm_wake DIRECTORY INITRD [QEMU-OPTION...]
-#   As vm_start and vm_reply, with only "quiet" for the kernel, but a boot is saved:
-#   the guest goes on from vm_memory, and the disks among the options are plugged in.
+# vm_wake DIRECTORY INITRD ARGUMENTS [QEMU-OPTION...]
+#   As vm_start and vm_reply, with the same kernel, but a boot is saved: the guest
+#   goes on from vm_memory, and the disks among the options are plugged in.
 vm_wake()
 {
-	local dir=$1 initrd=$2 memory options=() devices=() disks=0 device
+	local dir=$1 initrd=$2 arguments=$3 options=() drives=() devices=()
+	local memory device disks=0
 
-	memory=$(vm_memory "$initrd") || return
-	shift 2
+	shift 3
 	while [ $# -gt 0 ]; do
-		if [ "$1" = -device ]; then
-			devices+=("$2")
-			shift
-		else
-			options+=("$1")
-		fi
-		shift
+		case "$1 ${2-}" in
+		'-device virtio-blk'*) devices+=("$2") ;;
+		'-drive '*) drives+=("$1" "$2") ;;
+		*) options+=("$1" "$2") ;;
+		esac
+		shift 2
 	done
-	vm_start "$dir" "$(vm_vmlinuz)" "$initrd" quiet \
-		-incoming "exec:cat '$memory'" "${options[@]}" &&
+	memory=$(vm_memory "$initrd" "$arguments" "${options[@]}") || return
+	vm_start "$dir" "$(vm_vmlinuz)" "$initrd" "$arguments" \
+		"${options[@]}" -incoming "exec:cat '$memory'" "${drives[@]}" &&
 		vm_wait_monitor 'info status' 'VM status: running' 60 &&
 		vm_run "/t/reseed $(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" ||
 		return

@@ -66,7 +66,7 @@ guest_start()
 	initrd=$(vm_initrd)
 	boots=$((boots + 1))
 	mapfile -t disk < <(vm_disk disk0 "$img")
-	vm_wake "$BATS_TEST_TMPDIR/vm$boots" "$initrd" "${disk[@]}"
+	vm_wake "$BATS_TEST_TMPDIR/vm$boots" "$initrd" quiet "${disk[@]}"
 }
 
 # guest_of TREE DISK...
