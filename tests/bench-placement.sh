@@ -78,7 +78,7 @@ make_initrd()
 	while read -r lib; do
 		install -D "$lib" "$tree$lib"
 	done
-	cp tests/bench/placement-guest.sh "$tree/bench/"
+	cp tests/bench/{guest,placement-guest}.sh "$tree/bench/"
 	cp "$(vm_initrd)" "$dir/initrd"
 	(cd "$tree" && find . | cpio -o -H newc --quiet) >>"$dir/initrd"
 }

@@ -12,6 +12,8 @@
 # frozen filesystem, and of the commit.
 
 set -eu
+# shellcheck source=tests/bench/guest.sh
+. "$TREE/tests/bench/guest.sh"
 work=$1 target=$2
 m=/mnt/fs
 disk=/dev/ubda
@@ -19,12 +21,6 @@ disk=/dev/ubda
 now()
 {
 	date +%s%3N
-}
-
-# Reads, writes and flushes, sectors read and written.
-counts()
-{
-	awk '{ print $1, $5, $16, $3, $7 }' /sys/block/ubda/stat
 }
 
 begin()
@@ -77,11 +73,11 @@ if [ "$work" = many ]; then
 fi
 [ "$target" = linear ] || bowctl -q checkpoint $m
 # shellcheck disable=SC2046  # numbers
-set -- $(counts)
+set -- $(counts ubda)
 start=$(now)
 "$work"
 sync
 end=$(now)
 # shellcheck disable=SC2046  # numbers
-set -- "$@" $(counts)
+set -- "$@" $(counts ubda)
 echo "$work $target $((end - start)) $(($6 - $1)) $(($7 - $2)) $(($8 - $3)) $(($9 - $4)) $((${10} - $5)) $(copied)"

@@ -8,24 +8,14 @@
 #   filesystem in percent.
 
 set -eu
+# shellcheck source=tests/bench/guest.sh
+. "$(dirname "$0")/guest.sh"
 work=$1
 percent=$2
 
 free_percent()
 {
 	df -k /mnt | awk 'END { print int(100 * $4 / $2) }'
-}
-
-# Delete files from all over the filesystem until so much of it is free.
-make_holes()
-{
-	find /mnt -type f ! -name db | awk '{ print (NR * 7919) % 10007, $0 }' |
-		sort -n | cut -d' ' -f2- >/tmp/files
-	while [ "$(free_percent)" -lt "$percent" ]; do
-		head -n 500 /tmp/files | xargs rm -f
-		sed -i 1,500d /tmp/files
-		sync
-	done
 }
 
 unpack()
@@ -76,7 +66,7 @@ dmsetup create bow-root --uuid BOW-root \
 	--table "0 $(cat /sys/block/vda/size) bow /dev/vda"
 dmsetup mknodes
 mount -t ext4 /dev/mapper/bow-root /mnt
-make_holes
+find /mnt -type f ! -name db | make_holes "$percent" 500
 before=$(free_percent)
 bowctl -q checkpoint /mnt
 "$work"

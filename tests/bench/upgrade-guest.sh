@@ -10,6 +10,8 @@
 # dm-bow, and print an object of JSON: what it took and what dm-bow counted.
 
 set -eu
+# shellcheck source=tests/bench/guest.sh
+. "$TREE/tests/bench/guest.sh"
 m=/mnt/fs
 disk=/dev/ubda
 
@@ -38,13 +40,7 @@ age()
 {
 	mount -t ext4 $disk $m
 	[ -d $m/fill ] || fill
-	find $m/fill -type f | awk '{ print (NR * 7919) % 10007, $0 }' |
-		sort -n | cut -d' ' -f2- >/run/files
-	while [ "$(free_percent)" -lt "$1" ]; do
-		head -n 10 /run/files | xargs rm -f
-		sed -i 1,10d /run/files
-		sync
-	done
+	find $m/fill -type f | make_holes "$1" 10
 	umount $m
 }
 
@@ -86,12 +82,6 @@ dpkg_did()
 		sort -u | wc -l
 }
 
-# Reads, writes and flushes, sectors read and written.
-counts()
-{
-	awk '{ print $1, $5, $16, $3, $7 }' /sys/block/ubda/stat
-}
-
 # measure TARGET
 measure()
 {
@@ -99,13 +89,13 @@ measure()
 
 	free=$(free_percent)
 	# shellcheck disable=SC2046  # numbers
-	set -- "$1" $(counts)
+	set -- "$1" $(counts ubda)
 	start=$(date +%s%3N)
 	upgrade
 	sync
 	ms=$(($(date +%s%3N) - start))
 	# shellcheck disable=SC2046  # numbers
-	set -- "$@" $(counts)
+	set -- "$@" $(counts ubda)
 	[ -z "$(chroot $m dpkg --audit)" ]
 	echo "{\"target\": \"$1\", \"ms\": $ms, \"reads\": $(($7 - $2))," \
 		"\"writes\": $(($8 - $3)), \"flushes\": $(($9 - $4))," \
