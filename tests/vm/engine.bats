@@ -285,6 +285,30 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 	roll_back_raw
 }
 
+@test "engine: what cannot be copied ahead is left out, and tried once" {
+	guest_raw 4096
+	# Block 1250 fails.  A write reads one run, its own block and the guess, which
+	# counts as two where a part of it fails; then its own block alone.
+	run vm_run "$(low_fails 10000 8)
+		$write_block"'
+		reads() { set -- $(cat /sys/block/dm-0/stat) && echo $1; }
+		for i in 1242 1243 1244 1245 1246 1247 1248 1249; do
+			before=$(reads)
+			w $i 2>/dev/null || exit 1
+			echo $(($(reads) - before))
+		done
+		cat /sys/block/dm-1/bow/batches'
+	echo "$output"
+	[ "$status" = 0 ]
+	most=$(printf '%s\n' "${lines[@]::8}" | sort -n | tail -n 1)
+	[ "$most" -ge 2 ]
+	[ "$most" -le 3 ]
+	[ "${lines[8]}" -lt 8 ]
+	[ "$(status_of errors)" = 0 ]
+	vm_run "$low_works"
+	roll_back_raw
+}
+
 @test "engine: a place that cannot be written is passed over" {
 	guest_raw 4096
 	# Where the next three backups would go: the highest 256 free blocks are
