@@ -268,17 +268,21 @@ int bow_batch_add(struct bow_core *core, struct bow_batch *batch, u64 first,
 		  u64 count)
 {
 	struct bow_mark mark = mark_of(batch);
+	u64 taken[BOW_TAKEN_WORDS(BOW_BATCH_BLOCKS)];
 	int r;
 
-	if (fills(batch, first, count))
+	if (count > BOW_BATCH_BLOCKS || fills(batch, first, count))
 		return -E2BIG;
 	bow_map_return_cancel(&core->map, first, count);
-	bow_map_take(&core->map, first, count);
+	/* First, or a backup would get a place that is about to be overwritten. */
+	bow_map_take(&core->map, first, count, taken);
 	r = plan_range(core, batch, first, count);
-	if (r)
+	if (r) {
 		back_to(core, batch, &mark);
-	else if (batch->blocks > mark.blocks)
+		bow_map_untake(&core->map, first, count, taken);
+	} else if (batch->blocks > mark.blocks) {
 		bow_streams_note(&core->streams, first, count, &batch->streams);
+	}
 	return r;
 }
 

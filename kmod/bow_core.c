@@ -34,7 +34,7 @@ static u32 first_claim_shift(const struct bow_core *core)
 
 static u32 first_claims_ahead(const struct bow_core *core)
 {
-	u64 blocks = core->device_sectors / (core->bs >> BOW_SECTOR_SHIFT);
+	u64 blocks = bow_core_block(core, core->device_sectors);
 	u64 share = (blocks >> core->claim_shift) / BOW_CLAIMS_AHEAD_SHARE;
 
 	return share < BOW_CLAIMS_AHEAD ? (u32)share : BOW_CLAIMS_AHEAD;
@@ -54,8 +54,7 @@ int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit)
 	core->device_sectors = device_sectors;
 	core->claim_shift = first_claim_shift(core);
 	core->claims_ahead = first_claims_ahead(core);
-	return bow_map_init(&core->map,
-			    device_sectors / (bs >> BOW_SECTOR_SHIFT));
+	return bow_map_init(&core->map, bow_core_block(core, device_sectors));
 }
 
 static void free_buffers(struct bow_core *core)
@@ -86,15 +85,41 @@ void bow_core_reset(struct bow_core *core)
 
 /* ---- activation, commit ---- */
 
-static int alloc_buffers(struct bow_core *core)
+static void *alloc_if_missing(void *p, size_t bytes)
 {
-	core->log = bow_alloc(core->bs);
-	core->work = bow_alloc(core->bs);
-	core->full = bow_alloc((size_t)core->bs * BOW_BATCH_LOGS);
-	core->claimed = bow_alloc((size_t)(claim_regions(core) / 64 + 1) *
-				  sizeof(u64));
-	return core->log && core->work && core->full && core->claimed ?
-		       0 : -ENOMEM;
+	return p ? p : bow_alloc(bytes);
+}
+
+int bow_core_prepare(struct bow_core *core)
+{
+	size_t words = (size_t)(claim_regions(core) / 64 + 1);
+
+	core->log = alloc_if_missing(core->log, core->bs);
+	core->work = alloc_if_missing(core->work, core->bs);
+	core->full = alloc_if_missing(core->full,
+				      (size_t)core->bs * BOW_BATCH_LOGS);
+	core->claimed = alloc_if_missing(core->claimed, words * sizeof(u64));
+	if (!core->log || !core->work || !core->full || !core->claimed)
+		return -ENOMEM;
+	return bow_map_prepare(&core->map);
+}
+
+void bow_core_unprepare(struct bow_core *core)
+{
+	free_buffers(core);
+	bow_map_unprepare(&core->map);
+}
+
+/* Prepared and armed, or as before. */
+static int arm(struct bow_core *core)
+{
+	int r = bow_core_prepare(core);
+
+	if (!r)
+		r = bow_map_arm(&core->map);
+	if (r)
+		bow_core_unprepare(core);
+	return r;
 }
 
 /* The header of a new log, without its entry and checksums. */
@@ -163,13 +188,9 @@ int bow_core_activate(struct bow_core *core, const struct bow_core_params *p,
 
 	if (core->map.free < 3 + (u64)map_blocks)
 		return -ENOSPC;
-	r = alloc_buffers(core);
-	if (!r)
-		r = bow_map_arm(&core->map);
-	if (r) {
-		free_buffers(core);
+	r = arm(core);
+	if (r)
 		return r;
-	}
 	bow_map_alloc(&core->map, 1, &core->live0);
 	bow_map_alloc(&core->map, 1, &backup0);
 	bow_map_alloc(&core->map, 1, &core->next_log);
@@ -264,7 +285,7 @@ bool bow_core_write_direct(struct bow_core *core, u64 first, u64 count)
 	if (bow_map_run(&core->map, first, count, &copy) < count || copy ||
 	    bow_core_unclaimed(core, first, count, &region))
 		return false;
-	bow_map_take(&core->map, first, count);
+	bow_map_take(&core->map, first, count, NULL);
 	return true;
 }
 
@@ -272,13 +293,7 @@ bool bow_core_write_direct(struct bow_core *core, u64 first, u64 count)
 
 int bow_core_resume_begin(struct bow_core *core)
 {
-	int r = alloc_buffers(core);
-
-	if (!r)
-		r = bow_map_arm(&core->map);
-	if (r)
-		free_buffers(core);
-	return r;
+	return arm(core);
 }
 
 void bow_core_resume_claim(struct bow_core *core, u64 first, u64 count)
@@ -286,7 +301,7 @@ void bow_core_resume_claim(struct bow_core *core, u64 first, u64 count)
 	u64 region;
 
 	/* What was free there may be the filesystem's now. */
-	bow_map_take(&core->map, first, count);
+	bow_map_take(&core->map, first, count, NULL);
 	for (region = first >> core->claim_shift;
 	     region << core->claim_shift < first + count; region++)
 		core->claimed[region / 64] |= 1ull << region % 64;
@@ -294,14 +309,17 @@ void bow_core_resume_claim(struct bow_core *core, u64 first, u64 count)
 
 static bool held_sector(const struct bow_core *core, u64 sector, u64 *block)
 {
-	u32 per = core->bs >> BOW_SECTOR_SHIFT;
-
-	*block = sector / per;
-	return sector % per == 0 && *block < core->map.blocks &&
+	*block = bow_core_block(core, sector);
+	return sector == bow_core_sector(core, *block) &&
+	       *block < core->map.blocks &&
 	       bow_map_state(&core->map, *block) == BOW_HELD;
 }
 
-/* Is this a whole log block, as this device and this version have them? */
+/*
+ * Is this a whole log block, as this writer makes them on this device?  A reader
+ * takes other sizes of a header too, but there is no going on with those: entries
+ * would come to lie over the guard, or there would be room for a single one.
+ */
 static bool is_our_log(const struct bow_core *core,
 		       const struct bow_header_disk *h)
 {
@@ -315,7 +333,9 @@ static bool is_our_log(const struct bow_core *core,
 	       le32_to_cpu(h->block_size) == core->bs &&
 	       le64_to_cpu(h->device_sectors) == core->device_sectors &&
 	       le32_to_cpu(h->claim_shift) == claim_bytes_shift(core) &&
-	       header_size >= BOW_HEADER_SIZE && count >= 1 &&
+	       header_size == bow_header_size(core->bs, guard) &&
+	       (!guard || core->bs >= BOW_GUARD_OFFSET + BOW_GUARD_SIZE) &&
+	       count >= 1 &&
 	       count <= bow_max_entries(core->bs, header_size, guard) &&
 	       le32_to_cpu(h->entries_csum) ==
 		       bow_entries_csum(h, header_size, count);
@@ -328,7 +348,8 @@ int bow_core_resume_end(struct bow_core *core, const u8 *block0)
 
 	if (!is_our_log(core, h) ||
 	    !held_sector(core, le64_to_cpu(h->sector0), &live0) ||
-	    !held_sector(core, le64_to_cpu(h->next_log), &next_log))
+	    !held_sector(core, le64_to_cpu(h->next_log), &next_log) ||
+	    live0 == next_log)
 		return -EINVAL;
 	core->live0 = live0;
 	core->next_log = next_log;

@@ -146,6 +146,14 @@ int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit);
 void bow_core_exit(struct bow_core *core);
 
 /*
+ * The memory that a checkpoint needs, for bow_core_activate(): while I/O still goes on,
+ * so that memory may be had by writing to this device.  0 or -ENOMEM.
+ * bow_core_unprepare() gives it back when no checkpoint has come of it.
+ */
+int bow_core_prepare(struct bow_core *core);
+void bow_core_unprepare(struct bow_core *core);
+
+/*
  * bow_core_activate - state 0 to 1
  * @block0: the contents of block 0 (bs bytes), kept until the list is done
  * @list:   filled in; the writes, to be done in order

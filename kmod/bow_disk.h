@@ -52,7 +52,7 @@ u32 bow_free_map_csum(const void *block, u32 bs);
 /* Seed of an entry's checksum: `source` in sectors, `bs` in bytes. */
 static inline u32 bow_entry_seed(u64 source, u32 bs)
 {
-	return (u32)(source / (bs >> BOW_SECTOR_SHIFT));
+	return (u32)bow_div_u64(source, bs >> BOW_SECTOR_SHIFT);
 }
 
 /* Has block 0, `bytes` long, an ext2/3/4 superblock whole inside it? */

@@ -36,8 +36,8 @@ static bool has_free(const struct bow_core *core, u64 region)
 
 static u64 regions(const struct bow_core *core)
 {
-	return (words_of_device(core) + words_per_block(core) - 1) /
-	       words_per_block(core);
+	return bow_div_u64(words_of_device(core) + words_per_block(core) - 1,
+			   words_per_block(core));
 }
 
 u32 bow_free_map_count(const struct bow_core *core)

@@ -69,18 +69,40 @@ void bow_map_free(struct bow_map *map)
 	map->leaf = NULL;
 }
 
+void bow_map_unprepare(struct bow_map *map)
+{
+	u64 i;
+
+	for (i = 0; i < map->leaves; i++) {
+		bow_free(map->leaf[i].copy);
+		bow_free(map->leaf[i].pool);
+		map->leaf[i].copy = NULL;
+		map->leaf[i].pool = NULL;
+	}
+}
+
+/* Of an armed map nothing is left; no free block is at @cursor or above. */
+static void disarm(struct bow_map *map, u64 cursor)
+{
+	bow_map_unprepare(map);
+	map->free = 0;
+	map->held = 0;
+	map->cursor = cursor;
+	map->window = 0;
+	map->window_end = 0;
+	map->armed = false;
+}
+
 void bow_map_clear(struct bow_map *map)
 {
 	u64 i;
 
-	bow_map_disarm(map);
+	disarm(map, 0);
 	for (i = 0; i < map->leaves; i++) {
 		bow_free(map->leaf[i].was_free);
 		map->leaf[i].was_free = NULL;
 		map->leaf[i].free = 0;
 	}
-	map->free = 0;
-	map->cursor = 0;
 }
 
 static u64 *take_spare(struct bow_map *map)
@@ -132,20 +154,40 @@ void bow_map_remove_free(struct bow_map *map, u64 first, u64 count)
 	}
 }
 
+/* The planes that the leaf needs now. */
+static int prepare_leaf(struct bow_leaf *leaf)
+{
+	if (!leaf->copy)
+		leaf->copy = bow_alloc_plane(true);
+	if (!leaf->copy)
+		return -ENOMEM;
+	if (leaf->free && !leaf->pool)
+		leaf->pool = bow_alloc_plane(true);
+	return leaf->free && !leaf->pool ? -ENOMEM : 0;
+}
+
+int bow_map_prepare(struct bow_map *map)
+{
+	u64 i;
+
+	for (i = 0; i < map->leaves; i++) {
+		if (prepare_leaf(&map->leaf[i]))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int arm_leaf(struct bow_leaf *leaf)
 {
 	u32 i;
 
-	leaf->copy = bow_alloc_plane(true);
-	if (!leaf->copy)
+	if (prepare_leaf(leaf))
 		return -ENOMEM;
 	if (!leaf->free) {
 		memset(leaf->copy, 0xff, BOW_LEAF_WORDS * sizeof(u64));
+		/* None is free any more: a missing plane and zeros are the same. */
 		return 0;
 	}
-	leaf->pool = bow_alloc_plane(true);
-	if (!leaf->pool)
-		return -ENOMEM;
 	for (i = 0; i < BOW_LEAF_WORDS; i++) {
 		leaf->pool[i] = leaf->was_free[i];
 		leaf->copy[i] = ~leaf->was_free[i];
@@ -172,25 +214,16 @@ void bow_map_disarm(struct bow_map *map)
 {
 	u64 i;
 
-	map->free = 0;
-	map->held = 0;
+	disarm(map, map->blocks);
 	for (i = 0; i < map->leaves; i++) {
 		struct bow_leaf *leaf = &map->leaf[i];
 		u32 w;
 
-		bow_free(leaf->copy);
-		bow_free(leaf->pool);
-		leaf->copy = NULL;
-		leaf->pool = NULL;
 		leaf->free = 0;
 		for (w = 0; leaf->was_free && w < BOW_LEAF_WORDS; w++)
 			leaf->free += bow_weight(leaf->was_free[w]);
 		map->free += leaf->free;
 	}
-	map->cursor = map->blocks;
-	map->window = 0;
-	map->window_end = 0;
-	map->armed = false;
 }
 
 u64 bow_map_free_word(const struct bow_map *map, u64 word)
@@ -325,17 +358,37 @@ u64 bow_map_run(const struct bow_map *map, u64 first, u64 count, bool *copy)
 	return done;
 }
 
-void bow_map_take(struct bow_map *map, u64 first, u64 count)
+void bow_map_take(struct bow_map *map, u64 first, u64 count, u64 *taken)
 {
 	while (count) {
 		struct bow_span s = span_at(map, first, count);
-		u64 taken = s.mask & get(s.leaf->pool, s.word) &
-			    ~s.leaf->copy[s.word];
+		u64 bits = s.mask & get(s.leaf->pool, s.word) &
+			   ~s.leaf->copy[s.word];
 
-		if (taken) {
-			s.leaf->pool[s.word] &= ~taken;
-			sub_free(map, s.leaf, bow_weight(taken));
+		if (bits) {
+			s.leaf->pool[s.word] &= ~bits;
+			sub_free(map, s.leaf, bow_weight(bits));
 		}
+		if (taken)
+			*taken++ = bits;
+		first += s.count;
+		count -= s.count;
+	}
+}
+
+void bow_map_untake(struct bow_map *map, u64 first, u64 count,
+		    const u64 *taken)
+{
+	while (count) {
+		struct bow_span s = span_at(map, first, count);
+
+		if (*taken) {
+			s.leaf->pool[s.word] |= *taken;
+			add_free(map, s.leaf, bow_weight(*taken));
+			if (map->cursor < first + s.count)
+				map->cursor = first + s.count;
+		}
+		taken++;
 		first += s.count;
 		count -= s.count;
 	}

@@ -82,7 +82,13 @@ void bow_map_remove_free(struct bow_map *map, u64 first, u64 count);
  * bow_map_arm - state 0 to 1: protect every block that is not free.
  * 0 or -ENOMEM (the map is as before).  bow_map_disarm() goes back, keeping
  * the set of free blocks.
+ *
+ * bow_map_prepare() has the memory for it ready, while I/O still goes on and may
+ * change what is free: what it could not foresee bow_map_arm() gets itself.
+ * 0 or -ENOMEM.  bow_map_unprepare() gives it back if the map is not armed.
  */
+int bow_map_prepare(struct bow_map *map);
+void bow_map_unprepare(struct bow_map *map);
 int bow_map_arm(struct bow_map *map);
 void bow_map_disarm(struct bow_map *map);
 
@@ -121,8 +127,17 @@ u64 bow_map_run(const struct bow_map *map, u64 first, u64 count, bool *copy);
 u64 bow_map_state_run(const struct bow_map *map, u64 first, u64 count,
 		      enum bow_block_state state);
 
-/* Every FREE block of the range becomes TAKEN: the filesystem writes there. */
-void bow_map_take(struct bow_map *map, u64 first, u64 count);
+/*
+ * bow_map_take - every FREE block of the range becomes TAKEN: the filesystem writes
+ * there
+ *
+ * @taken: NULL, or BOW_TAKEN_WORDS(count) words that tell bow_map_untake() which
+ * they were, if nothing is written there after all.
+ */
+#define BOW_TAKEN_WORDS(count) ((count) / 64 + 2)
+void bow_map_take(struct bow_map *map, u64 first, u64 count, u64 *taken);
+void bow_map_untake(struct bow_map *map, u64 first, u64 count,
+		    const u64 *taken);
 
 /*
  * bow_map_alloc - take a run of FREE blocks, which become HELD

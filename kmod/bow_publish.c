@@ -142,6 +142,6 @@ void bow_batch_lost(struct bow_core *core, struct bow_batch *batch)
 	 */
 	(void)batch;
 	memcpy(core->work, core->log, core->bs);
-	core->next_log = le64_to_cpu(bow_core_header(core)->next_log) /
-			 (core->bs >> BOW_SECTOR_SHIFT);
+	core->next_log = bow_core_block(
+		core, le64_to_cpu(bow_core_header(core)->next_log));
 }

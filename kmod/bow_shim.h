@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/mm.h>
 #include <linux/bitops.h>
+#include <linux/math64.h>
 #include <linux/crc32.h>
 #include <asm/byteorder.h>
 
@@ -42,6 +43,12 @@ static inline void bow_free(void *p)
 static inline u32 bow_weight(u64 word)
 {
 	return hweight64(word);
+}
+
+/* A 32-bit kernel has no u64 / u32 of the compiler's. */
+static inline u64 bow_div_u64(u64 n, u32 by)
+{
+	return div_u64(n, by);
 }
 
 /* Raw CRC-32 (0xEDB88320, reflected), no pre- or post-inversion. */
@@ -97,6 +104,11 @@ static inline void bow_free(void *p)
 static inline u32 bow_weight(u64 word)
 {
 	return (u32)__builtin_popcountll(word);
+}
+
+static inline u64 bow_div_u64(u64 n, u32 by)
+{
+	return n / by;
 }
 
 /* lib/crc32.c: raw CRC-32 (0xEDB88320, reflected), no inversion. */

@@ -16,6 +16,12 @@ static inline u64 bow_core_sector(const struct bow_core *core, u64 block)
 	return block * (core->bs >> BOW_SECTOR_SHIFT);
 }
 
+/* The block that the sector lies in. */
+static inline u64 bow_core_block(const struct bow_core *core, u64 sector)
+{
+	return bow_div_u64(sector, core->bs >> BOW_SECTOR_SHIFT);
+}
+
 static inline struct bow_header_disk *bow_work_header(struct bow_core *core)
 {
 	return (struct bow_header_disk *)core->work;

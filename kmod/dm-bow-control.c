@@ -92,7 +92,7 @@ static void resume_blocks(struct bow *bow, enum bow_range_kind kind, u64 first,
 		bow_map_resume_held(&bow->core.map, first, count);
 		break;
 	case BOW_RANGE_TAKEN:
-		bow_map_take(&bow->core.map, first, count);
+		bow_map_take(&bow->core.map, first, count, NULL);
 		break;
 	case BOW_RANGE_CHANGED:
 		bow_map_resume_changed(&bow->core.map, first, count);

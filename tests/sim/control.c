@@ -208,7 +208,7 @@ int engine_add_range(struct sim *sim, enum bow_resume_kind kind, u64 start,
 		bow_map_resume_held(&core->map, first, count);
 		break;
 	case BOW_RESUME_TAKEN:
-		bow_map_take(&core->map, first, count);
+		bow_map_take(&core->map, first, count, NULL);
 		break;
 	case BOW_RESUME_CHANGED:
 		bow_map_resume_changed(&core->map, first, count);

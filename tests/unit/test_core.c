@@ -420,6 +420,27 @@ static void test_full(void)
 
 /* ---- the ends ---- */
 
+/* Nothing is written of a write that is refused: what was free is free. */
+static void test_refused_takes_nothing(void)
+{
+	u64 free, held;
+
+	active(4096, 1000, 500);
+	claim_all();
+	free = core.map.free;
+	held = core.map.held;
+	/* 400 free blocks and 500 to copy, for which there are not enough. */
+	CHECK(add(1100, 900) == -ENOSPC);
+	CHECK(core.map.free == free && core.map.held == held);
+	CHECK(bow_map_state(&core.map, 1100) == BOW_FREE);
+	/* Nor of one that does not fit in this batch. */
+	CHECK(add(5, BOW_BATCH_BLOCKS + 1) == -E2BIG);
+	CHECK(core.map.free == free && core.map.held == held);
+	/* What goes is taken. */
+	CHECK(add(1100, 400) == 0);
+	CHECK(bow_map_state(&core.map, 1100) == BOW_TAKEN);
+}
+
 static void test_commit(void)
 {
 	struct bow_finish_disk f;
@@ -472,6 +493,7 @@ int main(void)
 	RUN(test_live_copy_moves, "the live copy moves, and sector0 with it");
 	RUN(test_lost, "a lost batch keeps all that either log may name");
 	RUN(test_full, "a full device refuses, and the log stays sound");
+	RUN(test_refused_takes_nothing, "a write that is refused takes no free block");
 	RUN(test_commit, "a commit names the live copy");
 	RUN(test_deactivate, "a failed activation is taken back");
 	bow_core_exit(&core);

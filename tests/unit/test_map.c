@@ -158,7 +158,7 @@ static bool step(void)
 	some_range(&first, &count);
 	switch (draw(9)) {
 	case 0:
-		bow_map_take(&map, first, count);
+		bow_map_take(&map, first, count, NULL);
 		change(first, count, BOW_FREE, BOW_TAKEN);
 		return true;
 	case 1:
@@ -243,7 +243,7 @@ static void test_from_the_end(void)
 	CHECK(bow_map_arm(&map) == 0);
 	CHECK(bow_map_alloc(&map, 10, &first) == 10 && first == 900);
 	CHECK(bow_map_alloc(&map, 10, &first) == 10 && first == 910);
-	bow_map_take(&map, 920, 5);
+	bow_map_take(&map, 920, 5, NULL);
 	CHECK(bow_map_alloc(&map, 100, &first) == 25 && first == 925);
 	CHECK(bow_map_alloc(&map, 100, &first) == 50 && first == 100);
 	bow_map_free(&map);

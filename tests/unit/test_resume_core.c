@@ -249,6 +249,38 @@ static void test_not_ours(void)
 	CHECK(take_up() == -EINVAL);
 }
 
+/* A whole header with another value in it. */
+static int take_up_with(u32 header_size, u32 flags, bool one_place)
+{
+	struct bow_header_disk *h;
+
+	active();
+	h = (struct bow_header_disk *)core.log;
+	h->header_size = cpu_to_le16((u16)header_size);
+	h->flags |= cpu_to_le32(flags);
+	if (one_place)
+		h->next_log = h->sector0;
+	h->count = cpu_to_le32(1);
+	h->entries_csum = cpu_to_le32(bow_entries_csum(core.log, header_size, 1));
+	h->header_csum = cpu_to_le32(bow_header_csum(h));
+	return take_up();
+}
+
+static void test_other_writers(void)
+{
+	u32 size;
+
+	CHECK(take_up_with(BOW_HEADER_SIZE, 0, false) == 0);
+	for (size = 1; size <= BS - BOW_ENTRY_SIZE; size++)
+		if (size != BOW_HEADER_SIZE &&
+		    take_up_with(size, 0, false) != -EINVAL)
+			break;
+	CHECK(size > BS - BOW_ENTRY_SIZE);
+	/* Entries would lie over the guard. */
+	CHECK(take_up_with(BOW_HEADER_SIZE, BOW_FLAG_GUARD, false) == -EINVAL);
+	CHECK(take_up_with(BOW_HEADER_SIZE, 0, true) == -EINVAL);
+}
+
 int main(void)
 {
 	RUN(test_chain, "the free map is a chain of checksummed blocks");
@@ -256,6 +288,7 @@ int main(void)
 	RUN(test_claims, "a region is claimed once, before its first write");
 	RUN(test_claim_aborted, "an aborted claim claims nothing");
 	RUN(test_take_up, "a checkpoint that is taken up has the same blocks");
+	RUN(test_other_writers, "a header that this writer does not make is refused");
 	RUN(test_not_ours, "a log block that is not whole or not ours is refused");
 	bow_core_exit(&core);
 	bow_core_exit(&again);
