@@ -11,6 +11,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/timer.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
@@ -62,6 +63,10 @@ static inline unsigned int bdev_max_discard_sectors(struct block_device *bdev)
 
 	return blk_queue_discard(q) ? q->limits.max_discard_sectors : 0;
 }
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_delete_sync del_timer_sync
 #endif
 
 /* The table as the integrity subsystem measures it. */

@@ -243,18 +243,27 @@ static int write_free_map(struct bow *bow)
 	return r;
 }
 
-/* The log is on the disk, and the core knows it. */
-static void enter_checkpoint(struct bow *bow)
+/*
+ * The log is on the disk, and the core knows it.  -EBUSY: a suspend has begun, and
+ * bios that waited for the checkpoint have failed.
+ */
+static int enter_checkpoint(struct bow *bow)
 {
 	const struct bow_header_disk *h = bow_core_header(&bow->core);
 
 	spin_lock(&bow->lock);
+	if (bow->given_up) {
+		spin_unlock(&bow->lock);
+		return -EBUSY;
+	}
 	memcpy(bow->id, h->checkpoint_id, sizeof(bow->id));
 	bow->created = le64_to_cpu(h->created);
 	bow->errors = 0;
 	bow_full_begin(bow);
+	WRITE_ONCE(bow->state, BOW_CHECKPOINT);
+	bow->shown = bow->core.n;
 	spin_unlock(&bow->lock);
-	set_state(bow, BOW_CHECKPOINT);
+	return 0;
 }
 
 /* Nothing is in flight, and nothing can start. */
@@ -283,8 +292,22 @@ static int activate(struct bow *bow)
 		undo_activation(bow, done);
 		return r;
 	}
-	enter_checkpoint(bow);
-	return 0;
+	/* Given up is only what waits in state 3. */
+	return enter_checkpoint(bow);
+}
+
+/* What a checkpoint needs; nothing has been taken if that fails. */
+static int prepare(struct bow *bow)
+{
+	int r = alloc_buffers(bow);
+
+	return r ? r : bow_core_prepare(&bow->core);
+}
+
+static void unprepare(struct bow *bow)
+{
+	bow_core_unprepare(&bow->core);
+	bow_free_buffers(bow);
 }
 
 static int do_checkpoint(struct bow *bow, struct bow_request *rq)
@@ -306,17 +329,16 @@ static int do_checkpoint(struct bow *bow, struct bow_request *rq)
 	 * nor for this device.
 	 */
 	noio = memalloc_noio_save();
-	r = alloc_buffers(bow);
+	r = prepare(bow);
+	if (!r) {
+		reinit_completion(&bow->drained);
+		percpu_ref_kill(&bow->passing);
+		wait_for_completion(&bow->drained);
+		r = activate(bow);
+		percpu_ref_reinit(&bow->passing);
+	}
 	if (r)
-		goto out_restore;
-	reinit_completion(&bow->drained);
-	percpu_ref_kill(&bow->passing);
-	wait_for_completion(&bow->drained);
-	r = activate(bow);
-	percpu_ref_reinit(&bow->passing);
-	if (r)
-		bow_free_buffers(bow);
-out_restore:
+		unprepare(bow);
 	memalloc_noio_restore(noio);
 	bow_peers_admit(bow);
 	return r;
@@ -342,20 +364,25 @@ static int do_resume(struct bow *bow, struct bow_request *rq)
 
 	if (bow->state != BOW_RESUME || !bow->core.map.armed)
 		return -EBUSY;
+	/* Two that go on with one log would overwrite each other's. */
+	r = bow_peers_exclude(bow);
+	if (r) {
+		DMERR("%s: another table is loaded for it", bow->dev->name);
+		return r;
+	}
 	noio = memalloc_noio_save();
 	r = alloc_buffers(bow);
 	memalloc_noio_restore(noio);
-	if (r)
-		return r;
-	r = bow_io(bow, REQ_OP_READ | REQ_SYNC, 0, bow->block0, bow->bs);
+	if (!r)
+		r = bow_io(bow, REQ_OP_READ | REQ_SYNC, 0, bow->block0, bow->bs);
 	if (!r)
 		r = bow_core_resume_end(&bow->core, bow->block0);
-	if (r) {
+	if (!r)
+		r = enter_checkpoint(bow);
+	if (r)
 		bow_free_buffers(bow);
-		return r;
-	}
-	enter_checkpoint(bow);
-	return 0;
+	bow_peers_admit(bow);
+	return r;
 }
 
 int bow_resume_checkpoint(struct bow *bow)

@@ -313,6 +313,9 @@ static bool handle_bios(struct bow *bow)
 			bow_discard(bow, bio);
 		} else if (bow_in_block0(bow, bio)) {
 			send_block0(bow, bio);
+		} else if (bow_beyond_last_block(bow, bio)) {
+			/* The end that is less than a block cannot be logged. */
+			bow_end_bio(bio, BLK_STS_IOERR);
 		} else if (plan_write(bow, &bow->batch, &writes, bio)) {
 			continue;
 		} else if (!bio_list_empty(&writes)) {
@@ -388,9 +391,12 @@ int bow_engine_init(struct bow *bow)
 			    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
 	if (r)
 		goto out_bios;
-	/* Swap and the root may sit on this device: WQ_MEM_RECLAIM. */
+	/*
+	 * Swap and the root may sit on this device: WQ_MEM_RECLAIM.  The checksums
+	 * of a batch take some milliseconds: nobody else shall wait for them.
+	 */
 	bow->wq = alloc_workqueue("dm-bow", WQ_MEM_RECLAIM | WQ_HIGHPRI |
-				  BOW_WQ_PERCPU, 1);
+				  WQ_CPU_INTENSIVE | BOW_WQ_PERCPU, 1);
 	if (!bow->wq) {
 		r = -ENOMEM;
 		goto out_ref;
@@ -407,8 +413,9 @@ out_bios:
 
 void bow_engine_exit(struct bow *bow)
 {
-	bow_full_exit(bow);
+	bow_full_stop(bow);
 	destroy_workqueue(bow->wq);
+	bow_full_exit(bow);
 	percpu_ref_exit(&bow->passing);
 	bioset_exit(&bow->bios);
 	mutex_destroy(&bow->sysfs_lock);

@@ -11,25 +11,57 @@
 /* An event tells when less than so much of what was free is left. */
 #define BOW_LOW_SHIFT 3
 
-static void stall_timeout(struct work_struct *work)
+/* The worker looks at the time itself. */
+static void stall_timeout(struct timer_list *timer)
 {
-	struct bow *bow = container_of(to_delayed_work(work), struct bow,
-				       stall_timer);
-
-	WRITE_ONCE(bow->stall_over, true);
-	bow_kick(bow);
+	bow_kick(container_of(timer, struct bow, stall_timer));
 }
+
+/* ---- who wants to know ---- */
+
+/*
+ * Not by the worker, which all writes to this device wait for: these take locks
+ * that others hold while they wait for memory.
+ */
+static void tell(struct work_struct *work)
+{
+	struct bow *bow = container_of(work, struct bow, tell);
+
+	dm_table_event(bow->ti->table);
+	bow_sysfs_notify(bow);
+}
+
+void bow_tell(struct bow *bow)
+{
+	bool low = bow->state == BOW_CHECKPOINT &&
+		   bow->core.map.free < bow->low_water;
+	const char *health = bow_health(bow);
+
+	if (low == bow->told_low && health == bow->told_health)
+		return;
+	bow->told_low = low;
+	bow->told_health = health;
+	schedule_work(&bow->tell);
+}
+
+/* ---- writes without a place ---- */
 
 void bow_full_init(struct bow *bow)
 {
 	bio_list_init(&bow->stalled);
 	bow->told_health = bow_health(bow);
-	INIT_DELAYED_WORK(&bow->stall_timer, stall_timeout);
+	timer_setup(&bow->stall_timer, stall_timeout, 0);
+	INIT_WORK(&bow->tell, tell);
+}
+
+void bow_full_stop(struct bow *bow)
+{
+	timer_delete_sync(&bow->stall_timer);
 }
 
 void bow_full_exit(struct bow *bow)
 {
-	cancel_delayed_work_sync(&bow->stall_timer);
+	cancel_work_sync(&bow->tell);
 }
 
 void bow_full_begin(struct bow *bow)
@@ -49,19 +81,37 @@ static void set_full(struct bow *bow)
 
 static void set_waiting(struct bow *bow, bool waiting)
 {
+	if (bow->waiting == waiting)
+		return;
 	spin_lock(&bow->lock);
 	bow->stalls += waiting;
 	bow->waiting = waiting;
 	spin_unlock(&bow->lock);
 }
 
-static void begin_waiting(struct bow *bow)
+/*
+ * A write that has waited before, and found too little when some blocks were
+ * free again, goes on waiting for what is left of its time.
+ */
+static void wait_for_space(struct bow *bow, struct bio *bio)
 {
+	struct bow_bio *bb = bow_bio(bio);
+
+	if (!bb->stalled) {
+		bb->stalled = true;
+		bb->wait_end = jiffies +
+			       (unsigned long)bow->wait_seconds * HZ;
+	}
+	if (!bio_list_empty(&bow->stalled) &&
+	    !time_before(bb->wait_end, bow->stall_end))
+		return;
+	bow->stall_end = bb->wait_end;
+	mod_timer(&bow->stall_timer, bow->stall_end);
+	if (bow->waiting)
+		return;
 	DMWARN("%s: no free block is left for backups: writes wait %u s",
 	       bow->dev->name, bow->wait_seconds);
 	set_waiting(bow, true);
-	queue_delayed_work(bow->wq, &bow->stall_timer,
-			   (unsigned long)bow->wait_seconds * HZ);
 }
 
 void bow_out_of_space(struct bow *bow, struct bio *bio)
@@ -77,20 +127,19 @@ void bow_out_of_space(struct bow *bow, struct bio *bio)
 		bow_end_bio(bio, BLK_STS_DM_REQUEUE);
 		return;
 	}
-	bio_list_add(&bow->stalled, bio);
 	if (bow->on_full == BOW_FULL_COMMIT)
 		bow->commit_due = true;
-	else if (!bow->waiting)
-		begin_waiting(bow);
+	else
+		wait_for_space(bow, bio);
+	bio_list_add(&bow->stalled, bio);
 }
 
+/* Those that find no place again are back here before health is told. */
 void bow_retry_stalled(struct bow *bow)
 {
-	cancel_delayed_work(&bow->stall_timer);
 	bow->waited = false;
 	if (bio_list_empty(&bow->stalled))
 		return;
-	set_waiting(bow, false);
 	spin_lock(&bow->lock);
 	bow->pending_count += bio_list_size(&bow->stalled);
 	bio_list_merge_head(&bow->pending, &bow->stalled);
@@ -110,7 +159,6 @@ static void fail_stalled(struct bow *bow, blk_status_t status)
 
 void bow_requeue_stalled(struct bow *bow)
 {
-	cancel_delayed_work(&bow->stall_timer);
 	fail_stalled(bow, BLK_STS_DM_REQUEUE);
 }
 
@@ -123,28 +171,11 @@ void bow_handle_full(struct bow *bow)
 		if (bow->state == BOW_CHECKPOINT && bow_commit_now(bow))
 			fail_stalled(bow, BLK_STS_IOERR);
 	}
-	if (!READ_ONCE(bow->stall_over))
-		return;
-	WRITE_ONCE(bow->stall_over, false);
-	if (!bio_list_empty(&bow->stalled)) {
+	if (bio_list_empty(&bow->stalled)) {
+		set_waiting(bow, false);
+	} else if (bow->waiting && time_after_eq(jiffies, bow->stall_end)) {
 		bow->waited = true;
 		set_full(bow);
 		fail_stalled(bow, BLK_STS_NOSPC);
 	}
-}
-
-/* ---- who wants to know ---- */
-
-void bow_tell(struct bow *bow)
-{
-	bool low = bow->state == BOW_CHECKPOINT &&
-		   bow->core.map.free < bow->low_water;
-	const char *health = bow_health(bow);
-
-	if (low == bow->told_low && health == bow->told_health)
-		return;
-	bow->told_low = low;
-	bow->told_health = health;
-	dm_table_event(bow->ti->table);
-	bow_sysfs_notify(bow);
 }

@@ -84,14 +84,24 @@ void bow_give_up(struct bow *bow)
 	struct bio_list list;
 	struct bio *bio;
 
+	bio_list_init(&list);
 	spin_lock(&bow->lock);
-	bow->given_up = true;
-	list = bow->pending;
-	bio_list_init(&bow->pending);
-	bow->pending_count = 0;
+	if (bow->state == BOW_RESUME) {
+		bow->given_up = true;
+		bio_list_merge(&list, &bow->pending);
+		bio_list_init(&bow->pending);
+		bow->pending_count = 0;
+	}
 	spin_unlock(&bow->lock);
 	while ((bio = bio_list_pop(&list)))
 		bow_end_bio(bio, given_up_status(bow));
+}
+
+void bow_take_up(struct bow *bow)
+{
+	spin_lock(&bow->lock);
+	bow->given_up = false;
+	spin_unlock(&bow->lock);
 }
 
 void bow_wait_block0(struct bow *bow)
@@ -203,11 +213,6 @@ static bool write_is_free(struct bow *bow, struct bio *bio)
 	return true;
 }
 
-static bool beyond_last_block(struct bow *bow, struct bio *bio)
-{
-	return bio_end_sector(bio) > bow_sector(bow, bow_blocks(bow));
-}
-
 int bow_route(struct bow *bow, struct bio *bio)
 {
 	bool now = false;
@@ -219,16 +224,9 @@ int bow_route(struct bow *bow, struct bio *bio)
 	if (READ_ONCE(bow->state) != BOW_CHECKPOINT &&
 	    bow_route_passing(bow, bio, &r))
 		return r;
-	if (op_is_write(bio_op(bio)) && beyond_last_block(bow, bio) &&
-	    bio_op(bio) != REQ_OP_DISCARD) {
-		/* The end that is less than a block cannot be logged. */
-		bow_end_bio(bio, BLK_STS_IOERR);
-		return DM_MAPIO_SUBMITTED;
-	}
-
 	spin_lock(&bow->lock);
 	if (bow->state == BOW_CHECKPOINT && !bow_in_block0(bow, bio) &&
-	    bio_op(bio) != REQ_OP_DISCARD)
+	    bio_op(bio) != REQ_OP_DISCARD && !bow_beyond_last_block(bow, bio))
 		now = write_is_free(bow, bio);
 	spin_unlock(&bow->lock);
 	if (now)

@@ -10,6 +10,7 @@
  * that a new table for the same device finds the name unused.  Removal waits
  * until the last reader has gone.
  */
+#include <linux/sched/mm.h>
 #include <linux/sysfs.h>
 
 #include "dm-bow.h"
@@ -154,14 +155,18 @@ static struct kobj_type bow_ktype = {
 int bow_sysfs_add(struct bow *bow)
 {
 	struct gendisk *disk = dm_disk(dm_table_get_md(bow->ti->table));
+	unsigned int noio;
 	int r;
 
 	if (bow->kobj_added)
 		return 0;
 	memset(&bow->kobj, 0, sizeof(bow->kobj));
 	init_completion(&bow->kobj_released);
+	/* The device is suspended: memory must be had without writing to it. */
+	noio = memalloc_noio_save();
 	r = kobject_init_and_add(&bow->kobj, &bow_ktype,
 				 &disk_to_dev(disk)->kobj, "bow");
+	memalloc_noio_restore(noio);
 	if (r) {
 		kobject_put(&bow->kobj);
 		wait_for_completion(&bow->kobj_released);

@@ -7,6 +7,7 @@
  * docs/design.md and docs/format.md of the bow project.
  */
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 
 #include "dm-bow.h"
 
@@ -17,6 +18,7 @@ static int bow_map(struct dm_target *ti, struct bio *bio)
 	struct bow *bow = ti->private;
 
 	bow_bio(bio)->track = BOW_TRACK_NONE;
+	bow_bio(bio)->stalled = false;
 	bio_set_dev(bio, bow->dev->bdev);
 	/*
 	 * A flush covers writes that have completed; one that waits for its
@@ -52,7 +54,8 @@ const char *bow_health(const struct bow *bow)
 
 /*
  * INFO: STATE HEALTH BLOCK_SIZE FREE_SECTORS KEY:VALUE...
- *   STATE   trim | checkpoint | committed | resume (I/O waits)
+ *   STATE   trim | checkpoint | committed |
+ *           resume (writes, and reads of block 0, wait)
  *   HEALTH  ok | full (a write was refused for lack of space) |
  *           waiting (writes wait for space) |
  *           failed (the log cannot be written any more)
@@ -277,8 +280,7 @@ static void bow_presuspend(struct dm_target *ti)
 	struct bow *bow = ti->private;
 
 	/* Device-mapper will wait for these; nobody will resume them now. */
-	if (READ_ONCE(bow->state) == BOW_RESUME)
-		bow_give_up(bow);
+	bow_give_up(bow);
 	if (dm_noflush_suspending(ti))
 		bow_unstall(bow);
 }
@@ -288,7 +290,7 @@ static void bow_presuspend_undo(struct dm_target *ti)
 {
 	struct bow *bow = ti->private;
 
-	WRITE_ONCE(bow->given_up, false);
+	bow_take_up(bow);
 }
 
 static void bow_postsuspend(struct dm_target *ti)
@@ -309,7 +311,7 @@ static int bow_preresume(struct dm_target *ti)
 	char *error = "";
 	int r;
 
-	bow->given_up = false;
+	bow_take_up(bow);
 	if (bow->state == BOW_RESUME) {
 		r = check_log(bow, &error);
 		if (r) {
@@ -371,12 +373,18 @@ static int message_ranges(struct bow *bow, enum bow_range_kind kind,
 {
 	unsigned int count = (argc - 1) / 2, i;
 	struct bow_range *ranges;
+	unsigned int noio;
 	int r = 0;
 
 	if (argc < 3 || argc % 2 == 0)
 		return -EINVAL;
-	/* A fragmented filesystem has many: all of a message in one request. */
-	ranges = kvmalloc_array(count, sizeof(*ranges), GFP_NOIO);
+	/*
+	 * A fragmented filesystem has many: all of a message in one request.  It may
+	 * be frozen, and the device may wait for this message.
+	 */
+	noio = memalloc_noio_save();
+	ranges = kvmalloc_array(count, sizeof(*ranges), GFP_KERNEL);
+	memalloc_noio_restore(noio);
 	if (!ranges)
 		return -ENOMEM;
 	for (i = 0; i < count && !r; i++) {

@@ -29,6 +29,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -42,7 +43,7 @@ enum bow_state {
 	BOW_TRIM = 0,		/* collects free ranges; I/O passes */
 	BOW_CHECKPOINT = 1,	/* backs up before it overwrites */
 	BOW_COMMITTED = 2,	/* I/O passes */
-	BOW_RESUME = 3,		/* a checkpoint is being taken up; I/O waits */
+	BOW_RESUME = 3,		/* one is being taken up: writes wait */
 };
 
 /* A write needs a backup, and no free block is left. */
@@ -124,11 +125,12 @@ struct bow {
 	struct bio_list stalled;	/* writes that wait for space */
 	bool commit_due;
 	bool waited;			/* long enough: now they fail */
-	struct delayed_work stall_timer;
-	bool stall_over;		/* set by the timer */
+	unsigned long stall_end;	/* jiffies; while they wait */
+	struct timer_list stall_timer;
 	u64 low_water;			/* blocks */
 	bool told_low;
 	const char *told_health;
+	struct work_struct tell;	/* of the system's workqueue */
 
 	/* sysfs */
 	struct mutex sysfs_lock;	/* kobj_added, and its use by the worker */
@@ -149,6 +151,8 @@ enum bow_track {
 struct bow_bio {
 	u8 track;			/* enum bow_track, ored */
 	u8 generation;
+	bool stalled;			/* has waited for space, up to: */
+	unsigned long wait_end;		/* jiffies */
 };
 
 static inline struct bow_bio *bow_bio(struct bio *bio)
@@ -182,6 +186,12 @@ static inline bool bow_in_block0(const struct bow *bow, const struct bio *bio)
 {
 	return bio_sectors(bio) &&
 	       bio->bi_iter.bi_sector < (1u << bow->block_shift);
+}
+
+static inline bool bow_beyond_last_block(const struct bow *bow,
+					 const struct bio *bio)
+{
+	return bio_end_sector(bio) > bow_sector(bow, bow_blocks(bow));
 }
 
 /* What a message says about ranges of sectors. */
@@ -230,8 +240,10 @@ void bow_wait_block0(struct bow *bow);
 /* Wait for writes that will join the next batch, but not for long. */
 void bow_gather(struct bow *bow);
 void bow_kick(struct bow *bow);
-/* State 3: fail what waits for the checkpoint, and all that comes from now on. */
+/* In state 3: fail what waits for the checkpoint, and all that comes from now on. */
 void bow_give_up(struct bow *bow);
+/* The suspend is over, or has failed. */
+void bow_take_up(struct bow *bow);
 
 /* dm-bow-table.c */
 /* 0 or -EINVAL, ti->error set. */
@@ -240,8 +252,10 @@ const char *bow_on_full_name(const struct bow *bow);
 /* The arguments that make this target. */
 void bow_emit_table(struct bow *bow, char *result, unsigned int maxlen);
 
-/* dm-bow-full.c: the worker's, but for the first two */
+/* dm-bow-full.c: the worker's, but for the first three */
 void bow_full_init(struct bow *bow);
+/* No timer from now on; then, when the worker is gone, nobody is told either. */
+void bow_full_stop(struct bow *bow);
 void bow_full_exit(struct bow *bow);
 /* A checkpoint begins. */
 void bow_full_begin(struct bow *bow);

@@ -131,6 +131,35 @@ little_free()
 	roll_back_raw
 }
 
+# A write of 16 blocks waits; each second one more is free, and then 4 s have gone.
+@test "engine: on_full:wait is not made longer by blocks that come back" {
+	little_free
+	guest_raw 4096 on_full:wait:4
+	vm_run 'dd if=/dev/zero of=/dev/mapper/bow-root bs=512 count=4096 \
+			seek=20000 conv=notrunc'
+	run -1 vm_run "events() { dmsetup info -c --noheadings -o events bow-root; }
+		before=\$(events)
+		for i in 0 1 2 3 4 5 6 7 8 9 10 11; do
+			sleep 1
+			blkdiscard -o \$((20000 * 512 + i * 4096)) -l 4096 \
+				/dev/mapper/bow-root
+			echo \$i >/tmp/discards
+		done & discards=\$!
+		$overwrite
+		status=\$?
+		cat /tmp/discards
+		kill \$discards 2>/dev/null
+		# Little is left, writes wait, the wait is over.
+		echo \$((\$(events) - before))
+		exit \$status"
+	echo "$output"
+	[[ $output == *"No space left on device"* ]]
+	[ "${lines[-2]}" -lt 11 ]
+	[ "${lines[-1]}" = 3 ]
+	[ "$(status_of stalls)" = 1 ]
+	roll_back_raw
+}
+
 @test "engine: an event tells when an eighth of the free blocks is left" {
 	little_free
 	guest_raw 4096

@@ -319,7 +319,15 @@ part()
 		dmsetup clear bow-root
 		state checkpoint
 		[ $(cat $s/state) = 1 ]
-		says ok write $b 300 8 5'
+		says ok write $b 300 8 5
+		# Nor can a second device go on with the log of one that is live.
+		dmsetup create second --table \
+			"0 $(cat /sys/block/vda/size) bow /dev/mapper/low 1 resume"
+		dmsetup message second 0 free 62000 8
+		dmsetup message second 0 held 62000 8
+		dmsetup message second 0 resume 2>&1 | grep "resource busy"
+		dmsetup remove second
+		says ok write $b 400 8 5'
 	echo "$output"
 	[ "$status" = 0 ]
 }
