@@ -109,7 +109,8 @@ help:
 	@echo 'check-debug-kernel dm-bow under load in a kernel with KASAN and lockdep'
 	@echo 'soak       the same for six hours or SECONDS=..., in checkpoints that are'
 	@echo '           committed, rolled back, resumed and cut: nothing grows'
-	@echo 'check-kernels the module built for, and tested on, 5.10, 6.1, 6.12 and the newest'
+	@echo 'check-kernels the module built for, and tested on, 5.10, 6.1, 6.12, the newest and'
+	@echo '             a 6.1 with KASAN, PROVE_LOCKING and kmemleak'
 	@echo 'check-log-writes what the module writes, cut at each flush and between'
 	@echo 'check-fio  fio over dm-bow on six filesystems, then a rollback'
 	@echo 'check-kills guests that are killed at random; ARGS=2000 for so many'
@@ -342,7 +343,8 @@ bench-upgrade: all test-programs
 	$(Q)tests/bench-upgrade.sh
 
 check-kernels: all test-programs
-	$(Q)tests/kernels.sh --vm engine.bats --vm requests.bats
+	$(Q)tests/kernels.sh --vm engine.bats --vm requests.bats --vm resume.bats \
+		--vm removal.bats --vm scenarios.bats
 
 bench-write: all kmod test-programs
 	$(Q)tests/bench-write.sh

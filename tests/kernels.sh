@@ -7,12 +7,16 @@
 # newest) a build root with the headers of its cloud kernel and its own compiler
 # is made in build/kernels, once; the module is built there with W=1, and any
 # warning is a failure.  With --vm, the tests of FILE.bats of tests/vm run on
-# that kernel too; give it again for further files.
+# that kernel too; give it again for further files.  Two suites are no releases:
+# "debug" is a 6.1 that watches itself, see kernels/debug.sh, with tests of its own;
+# "bookworm-i386" is built only, for a processor of 32 bits.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
+# shellcheck source=tests/kernels/debug.sh
+. tests/kernels/debug.sh
 need_packages "$PACKAGES_VM"
 
 mirror=${BOW_DEBIAN_MIRROR:-http://deb.debian.org}
@@ -20,17 +24,30 @@ out=$PWD/build/kernels
 
 # sources SUITE
 #   Lines for apt.  A stable release has its newest kernel in -security; that of
-#   bullseye names packages that are gone.
+#   bullseye names packages that are gone, and 32 bits are the same in any 6.1.
 sources()
 {
-	echo "deb $mirror/debian $1 main"
-	[ "$1" = sid ] || [ "$1" = bullseye ] ||
-		echo "deb $mirror/debian-security $1-security main"
+	echo "deb $mirror/debian ${1%-i386} main"
+	case $1 in
+	sid | bullseye | *-i386) ;;
+	*) echo "deb $mirror/debian-security $1-security main" ;;
+	esac
+}
+
+# flavour SUITE
+#   Debian's architecture and the kernel's flavour.
+flavour()
+{
+	case $1 in
+	*-i386) echo i386 686 ;;
+	*) echo amd64 cloud-amd64 ;;
+	esac
 }
 
 # version_of SUITE
 version_of()
 {
+	[ "$1" != debug ] || { debug_version "$out/debug"; return; }
 	basename "$(dirname "$out/$1"/root/lib/modules/*/build)"
 }
 
@@ -38,20 +55,23 @@ version_of()
 #   The headers with what they need, and beside it the files of the kernel.
 make_root()
 {
-	local dir=$out/$1 file
+	local dir=$out/$1 file arch kernel
 
+	[ "$1" != debug ] || { debug_make_root "$dir"; return; }
+	read -r arch kernel < <(flavour "$1")
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	# shellcheck disable=SC2016  # for the shell of mmdebstrap
 	sources "$1" | mmdebstrap --mode=root --variant=apt \
-		--include=linux-headers-cloud-amd64,make,perl \
+		--architectures="$arch" \
+		--include="linux-headers-$kernel,make,perl" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--aptopt='Acquire::Check-Valid-Until "false"' \
 		--customize-hook='mkdir "$1/image" && chroot "$1" sh -c "
 			cd /image && chmod 777 . && version=\$(basename /lib/modules/*) &&
 			apt-get -q download \$(apt-cache pkgnames linux- |
 				grep -x \"linux-\(image\|modules\|binary\|base\)-\$version\")"' \
-		"$1" "$dir/root" - >"$dir/root.log" 2>&1 || {
+		"${1%-i386}" "$dir/root" - >"$dir/root.log" 2>&1 || {
 		tail -n 20 "$dir/root.log"
 		return 1
 	}
@@ -66,29 +86,44 @@ make_root()
 	touch "$dir/done"
 }
 
+# sources_of SUITE
+#   The directory where its module is built.
+sources_of()
+{
+	[ "$1" = debug ] && echo "$out/$1/src" || echo "$out/$1/root/src"
+}
+
+# make_module SUITE
+make_module()
+{
+	[ "$1" != debug ] || { debug_build_module "$out/debug"; return; }
+	# objtool looks into /proc.
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" \
+			make -s -j2 -C "/lib/modules/$2/build" M=/src W=1 modules' \
+			sh "$out/$1/root" "$(version_of "$1")"
+}
+
 # build_module SUITE
-#   Leaves SUITE/src/dm-bow.ko.
+#   Leaves dm-bow.ko in its sources.
 build_module()
 {
-	local dir=$out/$1 src=$out/$1/root/src version
+	local dir=$out/$1 src
 
-	version=$(version_of "$1")
+	src=$(sources_of "$1")
 	rm -rf "$src"
 	mkdir "$src"
 	cp kmod/*.[ch] kmod/Kbuild "$src"
 	rm -f "$src"/*.mod.c
-	# objtool looks into /proc.
-	# shellcheck disable=SC2016
-	if ! unshare -m sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" \
-			make -s -j2 -C "/lib/modules/$2/build" M=/src W=1 modules' \
-			sh "$dir/root" "$version" >"$dir/build.log" 2>&1 ||
-			grep -iE 'warning|error' "$dir/build.log"; then
+	if ! make_module "$1" >"$dir/build.log" 2>&1 ||
+			grep -iE 'warning|error' "$dir/build.log" ||
+			[ ! -e "$src/dm-bow.ko" ]; then
 		cat "$dir/build.log"
 		return 1
 	fi
 }
 
-# run_vm SUITE FILE.bats
+# run_vm SUITE FILE
 run_vm()
 {
 	local dir=$out/$1 version
@@ -96,15 +131,15 @@ run_vm()
 	version=$(version_of "$1")
 	depmod -b "$dir/image" "$version"
 	BOW_KVER=$version BOW_KROOT=$dir/image \
-		BOW_MODULE=$dir/root/src/dm-bow.ko bats --tap "tests/vm/$2"
+		BOW_MODULE=$(sources_of "$1")/dm-bow.ko bats --tap "$2"
 }
 
 files=()
 while [ "${1-}" = --vm ]; do
-	files+=("$2")
+	files+=("tests/vm/$2")
 	shift 2
 done
-[ $# -gt 0 ] || set -- bullseye bookworm trixie sid
+[ $# -gt 0 ] || set -- bullseye bookworm bookworm-i386 trixie sid debug
 failed=0
 for suite; do
 	[ -e "$out/$suite/done" ] || make_root "$suite" || { failed=1; continue; }
@@ -115,7 +150,12 @@ for suite; do
 		failed=1
 		continue
 	fi
-	for file in ${files[@]+"${files[@]}"}; do
+	case $suite in
+	debug) own=(tests/kernels/debug.bats) ;;
+	*) own=() ;;
+	esac
+	[[ ${#files[@]} -gt 0 && $suite != *-i386 ]] || continue
+	for file in ${own[@]+"${own[@]}"} "${files[@]}"; do
 		run_vm "$suite" "$file" || failed=1
 	done
 done
