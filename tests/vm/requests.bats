@@ -159,15 +159,21 @@ part()
 	vm_cut
 }
 
+# For 3 s, and again where a loaded host let it move but a few times.
 @test "requests: reads of sector 0 that race its move are never old" {
+	local moves=0 round said
+
 	guest_requests 4096
-	run in_guest 'r race $b /dev/mapper/low 3000; cp /tmp/trace /tmp/race' 90
-	moves=$output
-	run -0 vm_run 'grep read /tmp/race'
-	printf '# %s\n' "moves: $moves" "${lines[@]}" >&3
-	output=$moves
-	[[ $output == *" ok" ]]
-	[ "${output% *}" -gt 20 ]
+	for round in {1..10}; do
+		run in_guest 'r race $b /dev/mapper/low 3000; cp /tmp/trace /tmp/race' 90
+		said=$output
+		run -0 vm_run 'grep read /tmp/race'
+		printf '# %s\n' "moves: $said" "${lines[@]}" >&3
+		[[ $said == *" ok" ]]
+		moves=$((moves + ${said% *}))
+		[ "$moves" -le 20 ] || break
+	done
+	[ "$moves" -gt 20 ]
 	roll_back_raw
 }
 
