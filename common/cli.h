@@ -47,7 +47,17 @@ void message_memory_short(const char *program, const char *device, u64 passes,
 /* Was everything written to stdout?  0 or -errno. */
 int message_close_stdout(void);
 
-/* The value of -C; false: not a number that can be a descriptor. */
+/*
+ * Standard input, output and error that are not open become /dev/null: else the
+ * next file gets the number, and it may be the device.  0 or -EBADF.
+ */
+int open_standard_fds(void);
+
+/*
+ * The value of -C; false: not a number that can be a descriptor.  Before anything
+ * is opened: one that is not open is told of and becomes -1, none, or the lines
+ * would go to whatever gets the number.
+ */
 bool parse_fd(const char *arg, int *fd);
 
 /* ---- progress.c, signal.c ---- */

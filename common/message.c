@@ -2,6 +2,9 @@
 /*
  * message.c - what goes wrong, said once, to stderr
  */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "cli.h"
 
 #define REASON_MAX 256
@@ -23,6 +26,8 @@ void message_open(const char *program, const char *device, int err)
 		why = "in use: mounted, or held by another program or driver";
 	else if (err == -ENOTBLK)
 		why = "neither a block device nor a regular file";
+	else if (err == -EROFS)
+		why = "it is read-only";
 	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device, why);
 }
 
@@ -41,6 +46,18 @@ int message_close_stdout(void)
 	return 0;
 }
 
+int open_standard_fds(void)
+{
+	int fd;
+
+	for (fd = 0; fd < 3; fd++) {
+		/* The lowest that is free, so it is this one. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -EBADF;
+	}
+	return 0;
+}
+
 bool parse_fd(const char *arg, int *fd)
 {
 	char *end;
@@ -51,5 +68,10 @@ bool parse_fd(const char *arg, int *fd)
 	if (end == arg || *end || errno || n < 0 || n > 0xffff)
 		return false;
 	*fd = (int)n;
+	if (fcntl(*fd, F_GETFD) < 0) {
+		fprintf(stderr, "-C %d: not open, no progress is written\n",
+			*fd);
+		*fd = -1;
+	}
 	return true;
 }

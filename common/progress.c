@@ -5,6 +5,7 @@
  * A line is phase, done, total and the device, as e2fsck -C writes them.  The
  * bar is one for all phases, and never runs backwards.
  */
+#include <poll.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -32,6 +33,7 @@ void progress_init(struct progress *p, const char *program,
 static void write_line(const struct progress *p, enum bow_phase phase,
 		       u64 done, u64 total)
 {
+	struct pollfd ready = { .fd = p->fd, .events = POLLOUT };
 	char line[LINE_MAX_BYTES];
 	int n, r;
 
@@ -45,7 +47,12 @@ static void write_line(const struct progress *p, enum bow_phase phase,
 		     (unsigned long long)total, p->device);
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return;
-	/* Whoever reads this may be gone; the restore goes on. */
+	/*
+	 * Whoever reads this may be gone, or hang; the restore goes on.  A pipe that
+	 * is ready has room for so short a line.
+	 */
+	if (poll(&ready, 1, 0) != 1)
+		return;
 	r = (int)write(p->fd, line, (size_t)n);
 	(void)r;
 }

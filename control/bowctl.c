@@ -113,6 +113,8 @@ int main(int argc, char **argv)
 	const struct command *c;
 	int opt;
 
+	if (open_standard_fds())
+		return BOW_EXIT_ERROR;
 	while ((opt = getopt_long(argc, argv, "JN:d:vqhV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'J':

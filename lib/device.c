@@ -20,6 +20,7 @@ struct file {
 	int fd;
 	struct bow_aio aio;
 	bool disk;		/* a block device */
+	bool write;
 	u64 told;		/* where the last announcement ended */
 };
 
@@ -140,11 +141,27 @@ static int fd_write_many(struct bow_dev *dev, struct bow_request *write,
 	return start < end ? write_out(dev, start, end) : 0;
 }
 
+/*
+ * Drop what the kernel has of the block device in memory.  It may be old: dm-bow
+ * writes past it, and it stays for as long as anybody has the device open, a
+ * monitor or a shell, also when dm-bow is gone.  A rollback by an old log would be
+ * wrong, and writing back an old page would destroy the newer one.
+ */
+static int forget(int fd)
+{
+	return ioctl(fd, BLKFLSBUF, 0) ? -errno : 0;
+}
+
 static int fd_close(struct bow_dev *dev)
 {
 	struct file *file = dev->priv;
-	int r = close(file->fd) ? -errno : 0;
+	int r = 0;
 
+	/* Who has read meanwhile what was written past the page cache has it old. */
+	if (file->disk && file->write)
+		r = forget(file->fd);
+	if (close(file->fd))
+		r = -errno;
 	bow_aio_close(&file->aio);
 	bow_free(file);
 	return r;
@@ -178,6 +195,19 @@ static int measure(struct bow_dev *dev, int fd, const struct stat *st)
 	dev->size = size;
 	dev->unit = (u32)unit;
 	return 0;
+}
+
+/* A block device that has just been opened. */
+static int begin_disk(int fd, bool write)
+{
+	int read_only = 0, r;
+
+	/* Linux lets it be opened for writing, and fails the writes. */
+	if (write && !ioctl(fd, BLKROGET, &read_only) && read_only)
+		return -EROFS;
+	r = forget(fd);
+	/* Without the right to do it: what is only read destroys nothing. */
+	return write ? r : 0;
 }
 
 static bool type_ok(const struct stat *st)
@@ -216,6 +246,8 @@ int bow_dev_open(struct bow_dev *dev, const char *path, bool write)
 		r = -ENOTBLK;
 	else if (write && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB))
 		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (!r && S_ISBLK(st.st_mode))
+		r = begin_disk(fd, write);
 	if (!r)
 		r = measure(dev, fd, &st);
 	file = r ? NULL : bow_alloc(sizeof(*file));
@@ -227,6 +259,7 @@ int bow_dev_open(struct bow_dev *dev, const char *path, bool write)
 	}
 	file->fd = fd;
 	file->disk = S_ISBLK(st.st_mode);
+	file->write = write;
 	dev->ops = &fd_ops;
 	dev->priv = file;
 	return 0;

@@ -133,9 +133,11 @@ int main(int argc, char **argv)
 	struct options o = { .mode = MODE_ROLLBACK, .progress_fd = -1 };
 	struct bow_dev dev;
 	bool write;
-	int status = parse_options(argc, argv, &o);
-	int r;
+	int status, r;
 
+	if (open_standard_fds())
+		return BOW_EXIT_ERROR;
+	status = parse_options(argc, argv, &o);
 	if (status >= 0)
 		return status;
 	write = o.mode != MODE_CHECK && !o.dry_run;

@@ -171,13 +171,75 @@ json() {
 }
 
 @test "a progress descriptor that is closed does not stop a rollback" {
-	make_log
-	run "$restore" -C 77 "$img"
-	[ "$status" -eq 0 ] || [ "$status" -eq 16 ]
-	[ "$status" -eq 16 ] || same_as orig.img
+	local fd
+
+	# The device's own would be one of the first.
+	for fd in 3 4 5 77; do
+		make_log --size 16M --ops 2000
+		run -0 bash -c '"$@" 3>&- 4>&- 5>&-' - "$restore" -C "$fd" "$img"
+		[[ $output == *"-C $fd: not open"* ]]
+		same_as orig.img
+	done
 	make_log --size 16M --ops 2000
 	bash -c '"$@" 3> >(true)' - "$restore" -C 3 "$img"
 	same_as orig.img
+}
+
+@test "nothing is written to the device for want of stdin, stdout or stderr" {
+	make_log --size 16M --ops 2000
+	"$restore" -C 0 "$img" 2>&-
+	same_as orig.img
+	make_log
+	"$restore" -v "$img" <&- >&- 2>&-
+	same_as orig.img
+	make_log --damage sector0-zero
+	cp "$img" "$dir/damaged"
+	run -4 bash -c '"$@" <&- >&- 2>&-' - "$restore" "$img"
+	cmp "$img" "$dir/damaged"
+}
+
+@test "who reads the progress may hang" {
+	make_log --size 16M --ops 20000 --bs 512
+	mkfifo "$dir/fifo"
+	sleep 60 <>"$dir/fifo" &
+	holders+=($!)
+	timeout 30 "$restore" -C 3 "$img" 3<>"$dir/fifo"
+	same_as orig.img
+}
+
+# ---- block devices ----
+
+@test "what the kernel has of the device in memory may be old" {
+	requires root
+	make_log
+	cp "$img" "$dir/newest"
+	truncate -s 0 "$img"
+	truncate -s "$(stat -c %s "$dir/newest")" "$img"
+	attach "$img"
+	# Somebody has read it, and has it open, when it is written past him.
+	exec 9<"$loop"
+	cat <&9 >/dev/null
+	dd if="$dir/newest" of="$img" bs=64k conv=notrunc,fsync status=none
+	run -0 "$restore" --check "$loop"
+	[ "$output" = active ]
+	run -0 "$verify" "$loop"
+	"$restore" -q "$loop"
+	exec 9<&-
+	sync "$img"
+	same_as orig.img
+}
+
+@test "a device that is read-only is said to be" {
+	requires root
+	make_log
+	cp "$img" "$dir/before"
+	loop=$(losetup --show -r -f "$img")
+	loops+=("$loop")
+	run -8 "$restore" "$loop"
+	[ "$output" = "bow-restore: $loop: cannot open: it is read-only" ]
+	cmp "$img" "$dir/before"
+	run -0 "$restore" --check "$loop"
+	run -0 "$restore" -n "$loop"
 }
 
 # frames: what the bar on stderr showed, a line each

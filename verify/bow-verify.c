@@ -164,9 +164,11 @@ int main(int argc, char **argv)
 	struct options o = { .progress_fd = -1 };
 	struct findings f;
 	struct bow_dev dev;
-	int status = parse_options(argc, argv, &o);
-	int r;
+	int status, r;
 
+	if (open_standard_fds())
+		return BOW_EXIT_ERROR;
+	status = parse_options(argc, argv, &o);
 	if (status >= 0)
 		return status;
 	r = signals_catch();
