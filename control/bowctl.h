@@ -211,6 +211,12 @@ int ctl_resident(struct ctl_error *e);
 /* guardian.c: a process that thaws when this one cannot */
 
 struct ctl_guardian {
+	/*
+	 * In the guardian, after the death of this process and the thaw; NULL:
+	 * nothing.  0: no trace is left.
+	 */
+	int (*undo)(void *context);
+	void *context;
 	pid_t pid;			/* 0: none */
 	int sock;			/* to it; -1: none */
 };
@@ -233,7 +239,10 @@ struct ctl_freeze {
 
 #define CTL_FREEZE_LIMIT_MS 30000
 
-/* All that takes memory or opens files; ctl_freeze_end() must follow. */
+/*
+ * All that takes memory or opens files; ctl_freeze_end() must follow.  The caller
+ * has set guardian.undo.
+ */
 int ctl_freeze_prepare(struct ctl_freeze *f, int mount_fd,
 		       unsigned int limit_ms, struct ctl_error *e);
 int ctl_freeze_begin(struct ctl_freeze *f, struct ctl_error *e);

@@ -216,12 +216,27 @@ static int prepare(struct checkpoint *c, const char *name)
 	return err;
 }
 
+/*
+ * For the guardian.  The module may still be at it, though nobody waits for that:
+ * the commit comes after it.  EBUSY: there was no checkpoint.
+ */
+static int undo(void *context)
+{
+	struct checkpoint *c = context;
+	struct ctl_error unused = { "" };
+	int err = ctl_dm_message(&c->place.dm, "commit", &unused);
+
+	return err == -EBUSY ? 0 : err;
+}
+
 /* Freeze, do it, thaw: a failed thaw counts more than all else. */
 static int frozen_part(struct checkpoint *c)
 {
 	struct ctl_error thaw = { "" };
 	int err, thaw_err;
 
+	c->freeze.guardian.undo = undo;
+	c->freeze.guardian.context = c;
 	err = ctl_freeze_prepare(&c->freeze, c->place.mount_fd,
 				 CTL_FREEZE_LIMIT_MS, c->e);
 	if (err)

@@ -35,6 +35,9 @@ static int check_features(ext2_filsys fs, enum ctl_freemap_mode mode,
 				"the filesystem has unknown features (0x%x)",
 				sb->s_feature_ro_compat &
 				~(__u32)EXT2_LIB_FEATURE_RO_COMPAT_SUPP);
+	if (ext2fs_has_feature_journal(fs->super) && !sb->s_journal_inum)
+		return ctl_fail(e, -EOPNOTSUPP,
+				"its journal is on another device, which would not go back with it");
 	if (sb->s_state & EXT2_ERROR_FS)
 		return ctl_fail(e, -EUCLEAN,
 				"the filesystem is marked as damaged: run e2fsck");

@@ -23,8 +23,10 @@ int ctl_freeze_prepare(struct ctl_freeze *f, int mount_fd,
 {
 	int err;
 
-	memset(f, 0, sizeof(*f));
+	f->frozen = false;
+	f->frozen_us = 0;
 	f->mount_fd = mount_fd;
+	f->guardian.pid = 0;
 	f->guardian.sock = -1;
 	err = ctl_guardian_start(&f->guardian, mount_fd, limit_ms, e);
 	if (err)

@@ -8,6 +8,8 @@
  *   - the socket is closed without a goodbye: the parent died;
  *   - the time limit has passed: it kills the parent first.
  *
+ * Then it undoes what the parent may have left half done, and says so.
+ *
  * It must not thaw beside a living parent: free ranges that the parent hands
  * to the module after the thaw may be in use by then.
  */
@@ -58,12 +60,26 @@ static int hear(int sock, int timeout_ms)
 	return n == 1 ? what : 0;
 }
 
+static void tell(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		_exit(2);
+}
+
+/* The parent is gone and the filesystem thawed. */
+static void clear_up(const struct ctl_guardian *g, const char *why)
+{
+	int err = g->undo ? g->undo(g->context) : 0;
+
+	tell("bowctl: ");
+	tell(why);
+	tell(err ? ": thawed; what has become of the checkpoint tells bowctl status\n" :
+		   ": thawed, no checkpoint was taken\n");
+}
+
 /* The parent overran: end it, then thaw; again and again until it is gone. */
 static void overrun(int sock, int mount_fd, pid_t parent)
 {
-	static const char said[] =
-		"bowctl: frozen for too long: thawed, no checkpoint was taken\n";
-
 	do {
 		if (getppid() == parent)
 			kill(parent, SIGKILL);
@@ -76,11 +92,10 @@ static void overrun(int sock, int mount_fd, pid_t parent)
 		ioctl(mount_fd, FITHAW, 0);
 	} while (1);
 	ioctl(mount_fd, FITHAW, 0);
-	if (write(STDERR_FILENO, said, sizeof(said) - 1) < 0)
-		_exit(2);
 }
 
-static void guard(int sock, int mount_fd, unsigned int limit_ms, pid_t parent)
+static void guard(const struct ctl_guardian *g, int sock, int mount_fd,
+		  unsigned int limit_ms, pid_t parent)
 {
 	struct ctl_error unused = { "" };
 	sigset_t all;
@@ -95,10 +110,13 @@ static void guard(int sock, int mount_fd, unsigned int limit_ms, pid_t parent)
 	if (hear(sock, -1) != SAY_FREEZE)
 		return;
 	heard = hear(sock, (int)limit_ms);
-	if (heard < 0)
+	if (heard < 0) {
 		overrun(sock, mount_fd, parent);
-	else if (heard != SAY_DONE)
+		clear_up(g, "frozen for too long");
+	} else if (heard != SAY_DONE) {
 		ioctl(mount_fd, FITHAW, 0);
+		clear_up(g, "killed");
+	}
 }
 
 int ctl_guardian_start(struct ctl_guardian *g, int mount_fd,
@@ -120,7 +138,7 @@ int ctl_guardian_start(struct ctl_guardian *g, int mount_fd,
 	if (g->pid == 0) {
 		/* The parent's end must be closed for its death to be seen. */
 		close(pair[0]);
-		guard(pair[1], mount_fd, limit_ms, parent);
+		guard(g, pair[1], mount_fd, limit_ms, parent);
 		_exit(0);
 	}
 	close(pair[1]);

@@ -271,6 +271,13 @@ refused() {
 	cp --sparse=always "$dir/good" "$img"
 	debugfs -w -R 'set_super_value feature_ro_compat 0x8000046b' "$img" 2>/dev/null
 	refused "unknown features (0x80000000)"
+	requires_root
+	truncate -s 16M "$dir/journal"
+	loop=$(losetup -f --show "$dir/journal")
+	mke2fs -q -O journal_dev -b 4096 "$loop"
+	rm "$img"
+	make_fs 64M -b 4096 -J "device=$loop"
+	refused "its journal is on another device"
 	head -c 64M /dev/zero >"$img"
 	refused "no ext4 filesystem"
 	: >"$img"

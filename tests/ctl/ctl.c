@@ -79,7 +79,7 @@ static void wait_ms(unsigned int ms)
 
 static int run_hold(const char *path, unsigned int limit, unsigned int ms)
 {
-	struct ctl_freeze f;
+	struct ctl_freeze f = { .frozen = false };
 	struct ctl_error e = { "" }, end = { "" };
 	int fd = open_or_die(path);
 	int err, end_err;

@@ -91,6 +91,32 @@ in_background()
 	umount "$BATS_TEST_TMPDIR/old"
 }
 
+# The module goes on with what it was told, on a disk that takes its time.
+@test "bowctl: killed while the module begins a checkpoint, it leaves none" {
+	make_image 4096 96
+	guest_start
+	guest_attach
+	vm_run 'mount -o ro -t ext4 /dev/mapper/bow-root /mnt'
+	vm_throttle disk0 2
+	run -0 vm_run 'bowctl checkpoint /mnt >/tmp/out 2>&1 & pid=$!
+		until [ "$(cat /sys/block/dm-0/bow/free)" -gt 0 ]; do :; done
+		sleep 0.5
+		cat /sys/block/dm-0/bow/state
+		kill -9 $pid
+		wait $pid 2>/dev/null
+		n=0
+		until grep -q "no checkpoint" /tmp/out || [ $n = 300 ]; do
+			n=$((n + 1))
+			sleep 0.1
+		done
+		sleep 1
+		cat /tmp/out /sys/block/dm-0/bow/state'
+	[ "$output" = $'0\nbowctl: killed: thawed, no checkpoint was taken\n2' ]
+	vm_throttle disk0 0
+	vm_run 'bowctl checkpoint /mnt'
+	[ "$(status_of id)" ]
+}
+
 @test "bowctl: a checkpoint of the filesystem that bowctl and its output are on" {
 	make_image 4096 200
 	attach_and_mount
