@@ -377,11 +377,16 @@ install: all
 	$(Q)$(INSTALL) -m 644 $(MAN) $(DESTDIR)$(mandir)/man8
 	$(Q)$(INSTALL) -d $(DESTDIR)$(initramfsdir)/hooks \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount \
+		$(DESTDIR)$(initramfsdir)/scripts/local-bottom \
 		$(DESTDIR)$(udevdir) $(DESTDIR)$(motddir) $(DESTDIR)$(dkmsdir)
 	$(Q)$(INSTALL) -m 755 initramfs-hook/hooks/bow $(DESTDIR)$(initramfsdir)/hooks/bow
 	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
 	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-premount/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow
+	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-bottom/bow \
+		$(DESTDIR)$(initramfsdir)/scripts/local-bottom/bow
+	$(Q)test '$(sbindir)' = /usr/sbin || $(INSTALL) -m 755 initramfs-hook/grub-install \
+		$(DESTDIR)$(sbindir)
 	$(Q)$(INSTALL) -m 644 initramfs-hook/60-bow.rules $(DESTDIR)$(udevdir)
 	$(Q)$(INSTALL) -m 755 control/motd $(DESTDIR)$(motddir)/60-bow
 	$(Q)$(INSTALL) -d $(DESTDIR)$(completiondir)
@@ -398,7 +403,12 @@ uninstall:
 		$(addprefix $(DESTDIR)$(completiondir)/,$(notdir $(PROGRAMS))) \
 		$(DESTDIR)$(initramfsdir)/hooks/bow \
 		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow \
+		$(DESTDIR)$(initramfsdir)/scripts/local-bottom/bow \
 		$(DESTDIR)$(udevdir)/60-bow.rules $(DESTDIR)$(motddir)/60-bow
+	$(Q)test '$(sbindir)' = /usr/sbin || rm -f $(DESTDIR)$(sbindir)/grub-install
+	$(Q)test -n '$(DESTDIR)' || ! command -v dkms >/dev/null || \
+		! dkms status bow/$(VERSION) | grep -q . || \
+		dkms remove bow/$(VERSION) --all
 	$(Q)rm -rf $(DESTDIR)$(dkmsdir)
 
 clean:

@@ -69,7 +69,7 @@ bool ctl_boot_read(struct ctl_boot *b)
 		return false;
 	ctl_boot_parse(b, in);
 	fclose(in);
-	return ctl_boot_fact(b, "action") != NULL;
+	return ctl_boot_fact(b, "action") || ctl_boot_fact(b, "attach_error");
 }
 
 const char *ctl_boot_fact(const struct ctl_boot *b, const char *key)
@@ -120,8 +120,14 @@ void ctl_boot_text(FILE *out, const struct ctl_boot *b)
 {
 	const char *id = ctl_boot_fact(b, "checkpoint");
 	const char *reason = ctl_boot_fact(b, "reason");
+	const char *unprotected = ctl_boot_fact(b, "attach_error");
 	char when[TEXT_MAX];
 
+	if (unprotected)
+		fprintf(out, "%-14s dm-bow is not over the root: %s\n", "at boot",
+			unprotected);
+	if (!ctl_boot_fact(b, "action"))
+		return;
 	put_action(out, b);
 	if (id)
 		fprintf(out, "%-14s %s, taken %s\n", "  checkpoint", id,

@@ -92,7 +92,7 @@ static enum bow_exit run(const struct command *c, const struct ctl_options *o)
 	if (code == BOW_EXIT_NO_LOG && c->run == ctl_checkpoint)
 		fprintf(stderr,
 			"bowctl: dm-bow is put under the root at boot: install the initramfs hook,\n"
-			"run 'update-initramfs -u' and reboot\n");
+			"run 'update-initramfs -u -k all' and reboot\n");
 	return close_stdout(code);
 }
 

@@ -18,6 +18,7 @@ setup()
 			usr/share/man/man8/bowctl.8 \
 			usr/share/initramfs-tools/hooks/bow \
 			usr/share/initramfs-tools/scripts/local-premount/bow \
+			usr/share/initramfs-tools/scripts/local-bottom/bow \
 			usr/lib/udev/rules.d/60-bow.rules etc/update-motd.d/60-bow \
 			usr/share/bash-completion/completions/bow-restore \
 			usr/share/bash-completion/completions/bow-verify \
@@ -27,6 +28,10 @@ setup()
 		[ -s "$dest/$f" ]
 	done
 	[ -x "$dest/usr/share/initramfs-tools/hooks/bow" ]
+	# That is GRUB's own place.
+	[ ! -e "$dest/usr/sbin/grub-install" ]
+	make -s -C "$top" install DESTDIR="$dest"
+	[ -x "$dest/usr/local/sbin/grub-install" ]
 	[ -x "$dest/etc/update-motd.d/60-bow" ]
 	run ! grep -rn '@sbindir@' "$dest"
 }

@@ -16,8 +16,8 @@ PACKAGES_LINT='clang cppcheck mandoc shellcheck sparse'
 PACKAGES_COVERAGE='clang jq llvm'
 PACKAGES_MACHINES='gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
 	libc6-dev-arm64-cross libc6-dev-s390x-cross qemu-user'
-PACKAGES_VM='arch-test attr busybox cpio dmsetup e2fsprogs fdisk initramfs-tools
-	mmdebstrap qemu-system-x86 zstd'
+PACKAGES_VM='arch-test attr busybox cpio dmsetup e2fsprogs fdisk grub-pc-bin grub2-common
+	initramfs-tools mmdebstrap qemu-system-x86 zstd'
 PACKAGES_BENCH='gnuplot-nox jq'
 PACKAGES_UML='bc bison flex gcc jq linux-source-6.1 make xz-utils'
 PACKAGES_FILESYSTEMS='attr btrfs-progs f2fs-tools fio xfsprogs'

@@ -85,6 +85,9 @@ prepare_log()
 	truncate -s 96M "$img"
 	make_tree "$BATS_FILE_TMPDIR/root"
 	cp -a "$(vm_tree)/." "$BATS_FILE_TMPDIR/root"
+	# It has modules, for this kernel and for another one.
+	mkdir "$BATS_FILE_TMPDIR/root/lib/modules"/{"$(vm_kernel)",1.2.3}
+	touch "$BATS_FILE_TMPDIR/root/lib/modules"/{"$(vm_kernel)",1.2.3}/modules.dep
 	mke2fs -q -t ext4 -b 4096 -L bow-hook -d "$BATS_FILE_TMPDIR/root" "$img"
 	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
 	boots=0
@@ -126,7 +129,7 @@ assert_refused()
 	for file in sbin/bow-restore sbin/bowctl sbin/dmsetup updates/dm-bow.ko \
 			drivers/md/dm-mod.ko rules.d/60-bow.rules \
 			rules.d/55-dm.rules rules.d/95-dm-notify.rules \
-			scripts/local-premount/bow; do
+			scripts/local-premount/bow scripts/local-bottom/bow; do
 		grep -q "$file\$" "$BATS_TEST_TMPDIR/list" ||
 			{ echo "missing: $file"; return 1; }
 	done
@@ -226,11 +229,44 @@ add_splash()
 	assert_is_d0 "$img"
 }
 
-@test "boot: an unknown bow= rolls back too, and says so" {
-	boot "$BATS_FILE_TMPDIR/active" ro bow=perhaps
-	vm_wait_console 'bow=perhaps is not supported' 60
-	vm_reply 60
+@test "boot: an unknown bow= is no reason to roll back: it asks" {
+	boot "$BATS_FILE_TMPDIR/active" ro bow=comit
+	vm_wait_console 'bow=comit is not supported' 60
+	assert_refused active
+}
+
+# with_files FILE...
+#   The initramfs, with these below $BATS_TEST_TMPDIR/more in addition.
+with_files()
+{
+	cp "$initramfs" "$BATS_TEST_TMPDIR/initramfs"
+	initramfs=$BATS_TEST_TMPDIR/initramfs
+	(cd "$BATS_TEST_TMPDIR/more" && printf '%s\n' "$@" |
+		cpio -o -H newc --quiet) >>"$initramfs"
+}
+
+@test "boot: root=/dev/mapper/bow-root is found by what update-initramfs noted" {
+	mkdir -p "$BATS_TEST_TMPDIR/more/conf"
+	echo "UUID=$(blkid -p -s UUID -o value "$BATS_FILE_TMPDIR/active")" \
+		>"$BATS_TEST_TMPDIR/more/conf/bow-root"
+	with_files conf conf/bow-root
+	boot "$BATS_FILE_TMPDIR/active" ro root=/dev/mapper/bow-root
+	vm_reply 90
+	run -0 vm_run 'cat /run/bow/boot; grep " / " /proc/mounts'
+	[[ $output = *action=rollback*attached=/dev/mapper/bow-root* ]]
+	[[ $output = *"/dev/mapper/bow-root / "* ]]
 	vm_cut
+	assert_is_d0 "$img"
+}
+
+@test "boot: a kernel that went with the rollback is not gone on with" {
+	mkdir -p "$BATS_TEST_TMPDIR/more/usr/sbin"
+	printf '%s\n' '#!/bin/sh' 'echo 9.9.9' >"$BATS_TEST_TMPDIR/more/usr/sbin/uname"
+	chmod 755 "$BATS_TEST_TMPDIR/more/usr/sbin/uname"
+	with_files usr/sbin/uname
+	boot "$BATS_FILE_TMPDIR/active" ro
+	vm_wait_console 'Linux 9.9.9 is not part of the system that came back' 90
+	vm_wait_end 30
 	assert_is_d0 "$img"
 }
 
