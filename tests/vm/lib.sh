@@ -11,6 +11,7 @@
 #   BOW_QEMU_ACCEL	accelerator; tcg unless told: /dev/kvm can be there
 #			and not work
 #   BOW_VM_SLOW		factor for all timeouts, for a loaded machine
+#   BOW_VM_ARGUMENTS	further arguments for the guests' kernel
 #   BOW_KVER		kernel of the guests (default: the newest cloud
 #			kernel that has headers)
 #   BOW_KROOT		directory that has its boot/ and lib/modules (default: /)
@@ -176,7 +177,7 @@ vm_start()
 		-chardev "pipe,id=monitor,path=$vm_dir/monitor" \
 		-mon chardev=monitor,mode=readline \
 		-kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 panic_on_warn=1 $vm_panic $vm_timer $vm_maps $arguments" \
+		-append "console=ttyS0 panic_on_warn=1 $vm_panic $vm_timer $vm_maps ${BOW_VM_ARGUMENTS:-} $arguments" \
 		"$@"
 	printf '%q ' "$@" >>"$vm_dir/qemu.log"
 	echo >>"$vm_dir/qemu.log"
@@ -203,7 +204,7 @@ vm_memory()
 {
 	local initrd=$1 arguments=$2 memory part new=yes
 
-	memory=$initrd.$(printf '%s ' "$@" | cksum | cut -d' ' -f1).memory
+	memory=$initrd.$(printf '%s ' "${BOW_VM_ARGUMENTS:-}" "$@" | cksum | cut -d' ' -f1).memory
 	shift 2
 	(
 		# One makes it, the others wait.
