@@ -241,6 +241,8 @@ with_files()
 {
 	cp "$initramfs" "$BATS_TEST_TMPDIR/initramfs"
 	initramfs=$BATS_TEST_TMPDIR/initramfs
+	# An archive begins at a multiple of four.
+	truncate -s %512 "$initramfs"
 	(cd "$BATS_TEST_TMPDIR/more" && printf '%s\n' "$@" |
 		cpio -o -H newc --quiet) >>"$initramfs"
 }
