@@ -320,10 +320,8 @@ static int do_checkpoint(struct bow *bow, struct bow_request *rq)
 	if (bow->failed)
 		return -EIO;
 	r = bow_peers_exclude(bow);
-	if (r) {
-		DMERR("%s: another table is loaded for it", bow->dev->name);
+	if (r)
 		return r;
-	}
 	/*
 	 * The filesystem above may be frozen, and reclaim must not wait for it
 	 * nor for this device.
@@ -366,10 +364,8 @@ static int do_resume(struct bow *bow, struct bow_request *rq)
 		return -EBUSY;
 	/* Two that go on with one log would overwrite each other's. */
 	r = bow_peers_exclude(bow);
-	if (r) {
-		DMERR("%s: another table is loaded for it", bow->dev->name);
+	if (r)
 		return r;
-	}
 	noio = memalloc_noio_save();
 	r = alloc_buffers(bow);
 	memalloc_noio_restore(noio);

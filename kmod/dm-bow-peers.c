@@ -52,6 +52,8 @@ int bow_peers_exclude(struct bow *bow)
 			r = -EBUSY;
 	bow->alone = !r;
 	mutex_unlock(&peers_lock);
+	if (r)
+		DMERR("%s: another table is loaded for it", bow->dev->name);
 	return r;
 }
 

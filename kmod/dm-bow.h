@@ -309,7 +309,10 @@ void bow_free_buffers(struct bow *bow);
 /* A table is made. */
 int bow_peers_join(struct bow *bow);
 void bow_peers_leave(struct bow *bow);
-/* From a successful bow_peers_exclude() to bow_peers_admit() nobody can join. */
+/*
+ * From a successful bow_peers_exclude() to bow_peers_admit() nobody can join.  It
+ * says in the kernel's log why it failed.
+ */
 int bow_peers_exclude(struct bow *bow);
 void bow_peers_admit(struct bow *bow);
 
