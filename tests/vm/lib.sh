@@ -12,6 +12,7 @@
 #			and not work
 #   BOW_VM_SLOW		factor for all timeouts, for a loaded machine
 #   BOW_VM_ARGUMENTS	further arguments for the guests' kernel
+#   vm_processors	processors of the guests (2)
 #   BOW_KVER		kernel of the guests (default: the newest cloud
 #			kernel that has headers)
 #   BOW_KROOT		directory that has its boot/ and lib/modules (default: /)
@@ -167,7 +168,8 @@ vm_start()
 	# The log has it all; unread, the pipe would fill up.
 	cat "$vm_dir/console.out" >/dev/null 3>&- &
 	vm_drain=$!
-	set -- qemu-system-x86_64 -accel "$vm_accel" -cpu max -smp 2 -m 1024 \
+	set -- qemu-system-x86_64 -accel "$vm_accel" -cpu max \
+		-smp "${vm_processors:-2}" -m 1024 \
 		-display none -nodefaults -no-reboot \
 		-chardev "pipe,id=console,path=$vm_dir/console,logfile=$vm_dir/console.log,logappend=on" \
 		-serial chardev:console \

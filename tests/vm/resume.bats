@@ -7,6 +7,15 @@
 
 bats_require_minimum_version 1.5.0
 
+# Three tests begin where the power was cut three times: that happens once.
+setup_file()
+{
+	# shellcheck source=tests/vm/scenarios.bash
+	load scenarios.bash
+	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR common_setup
+	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR three_times 4096
+}
+
 setup()
 {
 	load scenarios.bash
@@ -76,8 +85,16 @@ three_times()
 	assert_rolls_back
 }
 
+# cut_three_times
+#   The disk that setup_file left.
+cut_three_times()
+{
+	cp --sparse=always "$BATS_FILE_TMPDIR/disk" "$img"
+	cp --sparse=always "$BATS_FILE_TMPDIR/d0" "$d0"
+}
+
 @test "resume: three power cuts, and a rollback gives D0 (4 KiB blocks)" {
-	three_times 4096
+	cut_three_times
 	guest_start
 	vm_run 'bow-restore --rollback /dev/vda'
 	vm_off
@@ -93,7 +110,7 @@ three_times()
 }
 
 @test "resume: three power cuts, and a commit keeps what was synced last" {
-	three_times 4096
+	cut_three_times
 	guest_resume
 	# All that was synced in the lives before is there.
 	run -0 vm_run 'cat /mnt/life1 /mnt/life2 /mnt/life3'
@@ -115,7 +132,7 @@ three_times()
 }
 
 @test "resume: a commit of a log that was gone on with, by bow-restore" {
-	three_times 4096
+	cut_three_times
 	guest_resume
 	vm_run "$(work 10)"
 	vm_run 'sync'
