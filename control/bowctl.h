@@ -155,10 +155,11 @@ struct ctl_range {
 /* Shrink to whole units of `unit` sectors; false when nothing is left. */
 bool ctl_range_inward(struct ctl_range *r, u32 unit);
 
-/* Gathers "VERB START LENGTH START LENGTH..." and sends what is full. */
+/* Gathers "VERB START LENGTH GAP+LENGTH..." and sends what is full. */
 struct ctl_batch {
 	char *text;
 	size_t size, used, empty;	/* bytes; empty: the verb alone */
+	u64 end;			/* sector: of the range before */
 	int (*send)(void *context, const char *text);
 	void *context;
 	u64 sectors, ranges, messages;	/* added, added, sent */

@@ -203,7 +203,11 @@ int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 	} else {
 		snprintf(what, sizeof(what), "message %.32s", text);
 		err = task_run(task);
-		if (err)
+		if (err == -EINVAL)
+			ctl_fail(e, err,
+				 "device-mapper: %s: the module that is loaded does not know this: it is of another version",
+				 what);
+		else if (err)
 			task_failed(err, what, e);
 	}
 	if (task)

@@ -38,8 +38,8 @@ int ctl_batch_flush(struct ctl_batch *b)
 	return b->send(b->context, b->text);
 }
 
-/* A blank and a number.  snprintf() takes ten times as long, and there are millions. */
-static void put_number(struct ctl_batch *b, u64 n)
+/* snprintf() takes ten times as long, and there are millions. */
+static void put_number(struct ctl_batch *b, char before, u64 n)
 {
 	char digits[20];
 	size_t i = sizeof(digits);
@@ -47,7 +47,7 @@ static void put_number(struct ctl_batch *b, u64 n)
 	do
 		digits[--i] = (char)('0' + n % 10);
 	while (n /= 10);
-	b->text[b->used++] = ' ';
+	b->text[b->used++] = before;
 	memcpy(b->text + b->used, digits + i, sizeof(digits) - i);
 	b->used += sizeof(digits) - i;
 	b->text[b->used] = '\0';
@@ -62,9 +62,18 @@ int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r)
 		if (err)
 			return err;
 	}
-	/* Two numbers of at most 20 digits, two blanks: CTL_BATCH_ROOM. */
-	put_number(b, r->start);
-	put_number(b, r->length);
+	/*
+	 * Two numbers of at most 20 digits, two characters: CTL_BATCH_ROOM.  What
+	 * such a message takes is the reading of its digits.
+	 */
+	if (b->used > b->empty && r->start >= b->end) {
+		put_number(b, ' ', r->start - b->end);
+		put_number(b, '+', r->length);
+	} else {
+		put_number(b, ' ', r->start);
+		put_number(b, ' ', r->length);
+	}
+	b->end = r->start + r->length;
 	b->sectors += r->length;
 	b->ranges++;
 	return 0;

@@ -350,7 +350,7 @@ int bow_core_resume_end(struct bow_core *core, const u8 *block0)
 	    !held_sector(core, le64_to_cpu(h->sector0), &live0) ||
 	    !held_sector(core, le64_to_cpu(h->next_log), &next_log) ||
 	    live0 == next_log)
-		return -EINVAL;
+		return -EUCLEAN;
 	core->live0 = live0;
 	core->next_log = next_log;
 	core->max_entries =

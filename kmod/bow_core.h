@@ -188,7 +188,7 @@ void bow_core_reset(struct bow_core *core);
  * bow_core_resume_end - the map is complete; @block0: the log block on the disk
  *
  * Between the two, bow_map_resume_*() and bow_core_resume_claim() say what has
- * become of the blocks.  0, -ENOMEM, or -EINVAL: this is not a whole log block
+ * become of the blocks.  0, -ENOMEM, or -EUCLEAN: this is not a whole log block
  * of this device, or it does not agree with the map.
  */
 int bow_core_resume_begin(struct bow_core *core);

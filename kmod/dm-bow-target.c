@@ -367,33 +367,72 @@ static const char *const range_verbs[] = {
 	[BOW_RANGE_CLAIMED] = "claimed",
 };
 
-/* KIND START LENGTH [START LENGTH]... (sectors) */
+/*
+ * One range of a message, in sectors: "START LENGTH", or "GAP+LENGTH" for one that
+ * begins so far after @end, where the range before it ends.  Returns how many
+ * arguments it is.
+ */
+static int parse_range(unsigned int argc, char **argv, u64 end,
+		       struct bow_range *range)
+{
+	char *length = strchr(argv[0], '+');
+
+	if (length) {
+		*length++ = '\0';
+		if (kstrtou64(argv[0], 10, &range->start) ||
+		    kstrtou64(length, 10, &range->length) ||
+		    check_add_overflow(end, range->start, &range->start))
+			return -EINVAL;
+		return 1;
+	}
+	if (argc < 2 || kstrtou64(argv[0], 10, &range->start) ||
+	    kstrtou64(argv[1], 10, &range->length))
+		return -EINVAL;
+	return 2;
+}
+
+/* The ranges of the @argc > 0 arguments; returns how many they are. */
+static int parse_ranges(unsigned int argc, char **argv, struct bow_range *ranges)
+{
+	unsigned int count = 0;
+	u64 end = 0;
+
+	while (argc) {
+		int used = parse_range(argc, argv, end, &ranges[count]);
+
+		if (used < 0)
+			return used;
+		/* If this overflows, bow_add_ranges() refuses the range. */
+		end = ranges[count].start + ranges[count].length;
+		count++;
+		argc -= used;
+		argv += used;
+	}
+	return count;
+}
+
+/* KIND RANGE... */
 static int message_ranges(struct bow *bow, enum bow_range_kind kind,
 			  unsigned int argc, char **argv)
 {
-	unsigned int count = (argc - 1) / 2, i;
 	struct bow_range *ranges;
 	unsigned int noio;
-	int r = 0;
+	int r;
 
-	if (argc < 3 || argc % 2 == 0)
+	if (argc < 2)
 		return -EINVAL;
 	/*
 	 * A fragmented filesystem has many: all of a message in one request.  It may
 	 * be frozen, and the device may wait for this message.
 	 */
 	noio = memalloc_noio_save();
-	ranges = kvmalloc_array(count, sizeof(*ranges), GFP_KERNEL);
+	ranges = kvmalloc_array(argc - 1, sizeof(*ranges), GFP_KERNEL);
 	memalloc_noio_restore(noio);
 	if (!ranges)
 		return -ENOMEM;
-	for (i = 0; i < count && !r; i++) {
-		if (kstrtou64(argv[2 * i + 1], 10, &ranges[i].start) ||
-		    kstrtou64(argv[2 * i + 2], 10, &ranges[i].length))
-			r = -EINVAL;
-	}
-	if (!r)
-		r = bow_add_ranges(bow, kind, ranges, count);
+	r = parse_ranges(argc - 1, argv + 1, ranges);
+	if (r > 0)
+		r = bow_add_ranges(bow, kind, ranges, r);
 	kvfree(ranges);
 	return r;
 }
@@ -426,7 +465,7 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 
 static struct target_type bow_target = {
 	.name = "bow",
-	.version = { 1, 1, 0 },
+	.version = { 1, 2, 0 },
 	/*
 	 * Not DM_TARGET_PASSES_INTEGRITY: a backup has no tags, and the live
 	 * block 0 is elsewhere.

@@ -20,7 +20,8 @@ static struct sent sent;
 static int collect(void *context, const char *text)
 {
 	struct sent *s = context;
-	unsigned long long start, length;
+	unsigned long long start, length, end = 0;
+	char between;
 	int used;
 
 	if (strlen(text) > s->longest)
@@ -29,9 +30,15 @@ static int collect(void *context, const char *text)
 		return -ENOSPC;
 	if (strncmp(text, "free ", 5) != 0)
 		return -EPROTO;
-	for (text += 4; sscanf(text, " %llu %llu%n", &start, &length, &used) == 2;
-	     text += used)
+	for (text += 4; sscanf(text, " %llu%c%llu%n", &start, &between, &length,
+			       &used) == 3; text += used) {
+		if (between == '+')
+			start += end;
+		else if (between != ' ')
+			return -EPROTO;
+		end = start + length;
 		s->r[s->ranges++] = (struct ctl_range){ start, length };
+	}
 	return *text ? -EPROTO : 0;
 }
 
@@ -120,6 +127,25 @@ static void test_all_arrive(void)
 		      sent.r[i].length == i % 100 + 1);
 }
 
+static void test_short(void)
+{
+	const struct ctl_range r[] = {
+		{ 1000, 8 }, { 1008, 8 }, { 2000, 16 }, { 16, 8 }, { 32, 8 },
+	};
+	struct ctl_batch b;
+	char text[1000];
+	unsigned int i;
+
+	begin(&b, text, sizeof(text));
+	for (i = 0; i < sizeof(r) / sizeof(r[0]); i++)
+		CHECK(ctl_batch_add(&b, &r[i]) == 0);
+	CHECK(strcmp(text, "free 1000 8 0+8 984+16 16 8 8+8") == 0);
+	/* A message does not depend on the one before it. */
+	CHECK(ctl_batch_flush(&b) == 0);
+	CHECK(ctl_batch_add(&b, &r[2]) == 0);
+	CHECK(strcmp(text, "free 2000 16") == 0);
+}
+
 static void test_largest_numbers(void)
 {
 	struct ctl_range r = { UINT64_MAX, UINT64_MAX };
@@ -154,6 +180,7 @@ int main(void)
 	RUN(test_inward, "a range shrinks to whole units");
 	RUN(test_inward_all, "small ranges shrink as defined, all of them");
 	RUN(test_nothing, "no range, no message");
+	RUN(test_short, "a range that follows another is told by the gap");
 	RUN(test_all_arrive, "every range arrives once, in order");
 	RUN(test_largest_numbers, "the largest numbers fit");
 	RUN(test_failure_ends, "a message that fails is reported");

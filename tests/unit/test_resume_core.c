@@ -240,13 +240,13 @@ static void test_not_ours(void)
 	CHECK(take_up() == 0);
 	log = core.log;
 	log[260] ^= 1;			/* an entry */
-	CHECK(take_up() == -EINVAL);
+	CHECK(take_up() == -EUCLEAN);
 	log[260] ^= 1;
 	log[100] ^= 1;			/* the header */
-	CHECK(take_up() == -EINVAL);
+	CHECK(take_up() == -EUCLEAN);
 	log[100] ^= 1;
 	bow_map_unalloc(&core.map, core.live0, 1);
-	CHECK(take_up() == -EINVAL);
+	CHECK(take_up() == -EUCLEAN);
 }
 
 /* A whole header with another value in it. */
@@ -273,12 +273,12 @@ static void test_other_writers(void)
 	CHECK(take_up_with(BOW_HEADER_SIZE, 0, false) == 0);
 	for (size = 1; size <= BS - BOW_ENTRY_SIZE; size++)
 		if (size != BOW_HEADER_SIZE &&
-		    take_up_with(size, 0, false) != -EINVAL)
+		    take_up_with(size, 0, false) != -EUCLEAN)
 			break;
 	CHECK(size > BS - BOW_ENTRY_SIZE);
 	/* Entries would lie over the guard. */
-	CHECK(take_up_with(BOW_HEADER_SIZE, BOW_FLAG_GUARD, false) == -EINVAL);
-	CHECK(take_up_with(BOW_HEADER_SIZE, 0, true) == -EINVAL);
+	CHECK(take_up_with(BOW_HEADER_SIZE, BOW_FLAG_GUARD, false) == -EUCLEAN);
+	CHECK(take_up_with(BOW_HEADER_SIZE, 0, true) == -EUCLEAN);
 }
 
 int main(void)

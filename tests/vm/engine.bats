@@ -233,9 +233,16 @@ little_free()
 		dmsetup message bow-root 0 clear
 		[ $(cat /sys/block/dm-1/bow/free) = 0 ]
 		dmsetup message bow-root 0 checkpoint && exit 1
-		dmsetup message bow-root 0 free 131072 8 && exit 1
-		dmsetup message bow-root 0 free 0 && exit 1
-		dmsetup message bow-root 0 free 0 8 9 && exit 1
+		for ranges in "131072 8" 0 "0 8 9" "8 8 +8" "8 8 8+" "8 8 8-8" \
+				"8 8 8+131064" "8 8 18446744073709551600+8" \
+				"8 8 8+18446744073709551600"; do
+			dmsetup message bow-root 0 free $ranges && exit 1
+			[ $(cat /sys/block/dm-1/bow/free) = 0 ]
+		done
+		dmsetup message bow-root 0 free 800 80 8+16 0+8 80 8
+		[ $(cat /sys/block/dm-1/bow/free) = 112 ]
+		dmsetup message bow-root 0 free 888 16
+		[ $(cat /sys/block/dm-1/bow/free) = 112 ]
 		dmsetup message bow-root 0 nonsense && exit 1
 		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
 }
