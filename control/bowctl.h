@@ -24,6 +24,16 @@ struct ctl_error {
 	char text[512];
 };
 
+/*
+ * What has an exit status of its own, negative as an errno is, and none: a disk
+ * that fails gives ENODATA, one that is gone ENODEV, and neither tells whether
+ * there is a checkpoint.
+ */
+enum {
+	CTL_NO_BOW = 4096,		/* not on dm-bow */
+	CTL_NO_CHECKPOINT,
+};
+
 /* Set the reason; the value is `err`, for "return ctl_fail(...)". */
 int ctl_fail(struct ctl_error *e, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -108,7 +118,7 @@ struct ctl_dm {
 /* Prepare libdevmapper: silent, no udev, its control node kept open. */
 void ctl_dm_begin(void);
 void ctl_dm_end(void);
-/* -ENODEV: `dev` is not a dm-bow device. */
+/* -CTL_NO_BOW: `dev` is not a dm-bow device. */
 int ctl_dm_find(struct ctl_dm *dm, dev_t dev, struct ctl_error *e);
 int ctl_dm_status(const struct ctl_dm *dm, struct ctl_status *s,
 		  struct ctl_error *e);
@@ -305,7 +315,7 @@ enum bow_exit ctl_resume(const struct ctl_options *o, struct ctl_error *e);
 enum bow_exit ctl_files(const struct ctl_options *o, struct ctl_error *e);
 /* browse.c */
 enum bow_exit ctl_browse(const struct ctl_options *o, struct ctl_error *e);
-/* How a failure with -errno ends the program. */
+/* How a failure, as the functions return it, ends the program. */
 enum bow_exit ctl_exit(int err);
 
 #endif /* BOWCTL_H */

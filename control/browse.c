@@ -58,8 +58,8 @@ static int open_view(struct browse *b)
 		return ctl_fail(b->e, err, "%s: %s", b->device, strerror(-err));
 	err = bow_log_open(&b->dev, &b->log, &le);
 	if (!err && b->log.state == BOW_STATE_NONE)
-		return ctl_fail(b->e, -ENODATA, "%s: there is no checkpoint",
-				b->device);
+		return ctl_fail(b->e, -CTL_NO_CHECKPOINT,
+				"%s: there is no checkpoint", b->device);
 	b->live = (struct live){ .dev = &b->dev, .log = &b->log };
 	if (!err)
 		err = live_scan(&b->live, &le);
@@ -159,7 +159,8 @@ static int close_browse(const struct ctl_options *o, struct ctl_error *e)
 	if (!realpath(o->place, place))
 		return ctl_fail(e, -errno, "%s", strerror(errno));
 	if (!ctl_old_find(&old, place))
-		return ctl_fail(e, -ENODATA, "no old filesystem is there");
+		return ctl_fail(e, -CTL_NO_CHECKPOINT,
+				"no old filesystem is there");
 	if (is_mounted(place, old.path) && umount2(place, UMOUNT_NOFOLLOW))
 		return ctl_fail(e, -errno, "unmounting: %s", strerror(errno));
 	return ctl_old_end(&old, e);

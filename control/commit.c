@@ -45,7 +45,8 @@ enum bow_exit ctl_commit(const struct ctl_options *o, struct ctl_error *e)
 	if (!err)
 		err = ctl_dm_status(&p.dm, &before, e);
 	if (!err && before.state != CTL_STATE_CHECKPOINT)
-		err = ctl_fail(e, -ENODATA, "there is no checkpoint to commit");
+		err = ctl_fail(e, -CTL_NO_CHECKPOINT,
+			       "there is no checkpoint to commit");
 	if (!err)
 		err = ctl_dm_message(&p.dm, "commit", e);
 	if (!err)

@@ -83,6 +83,8 @@ static int task_run(struct dm_task *task)
 
 static int task_failed(int err, const char *what, struct ctl_error *e)
 {
+	if (err == -CTL_NO_BOW)
+		return ctl_fail(e, err, "not a dm-bow device");
 	return ctl_fail(e, err, "device-mapper: %s: %s", what,
 			err == -EIO && dm_said[0] ? dm_said : strerror(-err));
 }
@@ -121,7 +123,7 @@ static int task_target(struct dm_task *task, u64 *sectors, const char **params)
 		return err;
 	next = dm_get_next_target(task, NULL, &start, &length, &type, &text);
 	if (next || !type || strcmp(type, "bow") != 0 || start != 0 || !text)
-		return -ENODEV;
+		return -CTL_NO_BOW;
 	*sectors = length;
 	*params = text;
 	return 0;
@@ -145,14 +147,12 @@ int ctl_dm_find(struct ctl_dm *dm, dev_t dev, struct ctl_error *e)
 	memset(dm, 0, sizeof(*dm));
 	dm->dev = dev;
 	if (!is_dm(dev))
-		return ctl_fail(e, -ENODEV, "not a device-mapper device");
+		return ctl_fail(e, -CTL_NO_BOW, "not a device-mapper device");
 	task = task_new(DM_DEVICE_TABLE, dev);
 	if (!task)
 		return ctl_fail(e, -ENOMEM, "out of memory");
 	err = task_target(task, &dm->sectors, &params);
-	if (err == -ENODEV) {
-		ctl_fail(e, err, "not a dm-bow device");
-	} else if (err) {
+	if (err) {
 		task_failed(err, "table", e);
 	} else {
 		name = dm_task_get_name(task);

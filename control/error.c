@@ -21,8 +21,8 @@ enum bow_exit ctl_exit(int err)
 	switch (err) {
 	case 0:
 		return BOW_EXIT_OK;
-	case -ENODEV:	/* not on dm-bow */
-	case -ENODATA:	/* no checkpoint */
+	case -CTL_NO_BOW:
+	case -CTL_NO_CHECKPOINT:
 		return BOW_EXIT_NO_LOG;
 	case -EINTR:
 		return BOW_EXIT_INTERRUPTED;

@@ -31,7 +31,7 @@ static int find_device(dev_t *dev, const char *name, struct ctl_error *e)
 	}
 	*dev = st.st_dev;
 	if (major(st.st_dev) == 0)
-		return ctl_fail(e, -ENODEV,
+		return ctl_fail(e, -CTL_NO_BOW,
 				"its filesystem is not on a block device");
 	return 0;
 }
@@ -98,7 +98,7 @@ int ctl_place_log(struct ctl_place *p, const char *name, struct ctl_error *e)
 	int err = ctl_place_open(p, name, e);
 	struct stat st;
 
-	if (err != -ENODEV || stat(name, &st) || S_ISDIR(st.st_mode))
+	if (err != -CTL_NO_BOW || stat(name, &st) || S_ISDIR(st.st_mode))
 		return err;
 	if (strlen(name) >= sizeof(p->dm.under))
 		return ctl_fail(e, -ENAMETOOLONG, "its name is too long");

@@ -206,7 +206,7 @@ enum bow_exit ctl_status(const struct ctl_options *o, struct ctl_error *e)
 		print_json(&p, &s);
 	else if (!err && !o->quiet)
 		print(&p, &s, o->verbose);
-	else if (err == -ENODEV)
+	else if (err == -CTL_NO_BOW)
 		print_none(o);
 	ctl_place_close(&p);
 	return ctl_exit(err);

@@ -108,6 +108,17 @@ static void test_mountinfo(void)
 	CHECK(ctl_mountinfo_parse(&m, "36 35 8-17 / /mnt rw - ext4 x rw") != 0);
 }
 
+/* A disk that fails must not look like one without a checkpoint. */
+static void test_exit(void)
+{
+	CHECK(ctl_exit(0) == BOW_EXIT_OK);
+	CHECK(ctl_exit(-CTL_NO_BOW) == BOW_EXIT_NO_LOG);
+	CHECK(ctl_exit(-CTL_NO_CHECKPOINT) == BOW_EXIT_NO_LOG);
+	CHECK(ctl_exit(-EINTR) == BOW_EXIT_INTERRUPTED);
+	CHECK(ctl_exit(-ENODEV) == BOW_EXIT_ERROR);
+	CHECK(ctl_exit(-ENODATA) == BOW_EXIT_ERROR);
+}
+
 int main(void)
 {
 	RUN(test_full, "status: all fields and facts");
@@ -116,5 +127,6 @@ int main(void)
 	RUN(test_too_many, "status: more facts than there is room for");
 	RUN(test_table, "table: the device below");
 	RUN(test_mountinfo, "mountinfo: mount points, escapes, types");
+	RUN(test_exit, "exit status: of each failure");
 	return tap_done();
 }

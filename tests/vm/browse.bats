@@ -93,6 +93,10 @@ flip()
 	[[ $output = *"already"* ]]
 	vm_run 'umount /old; bowctl browse --close /old &&
 		[ ! -e /sys/block/nbd0/pid ] && [ -z "$(ls /run/bow)" ]'
+	# A kernel that lacks the module: a failure, not a checkpoint that is missing.
+	run -8 vm_run 'rmmod nbd && bowctl browse --device /mnt /old'
+	[[ $output = *"module nbd"* ]]
+	vm_run '[ -z "$(ls /run/bow)" ]'
 	[ "$(sha256sum <"$img")" = "$before" ]
 	assert_rolls_back
 }
