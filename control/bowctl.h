@@ -100,6 +100,7 @@ void ctl_boot_text(FILE *out, const struct ctl_boot *b);
 
 struct ctl_mount {
 	unsigned int major, minor;
+	bool whole;			/* its root is that of the filesystem */
 	char path[4096];
 	char type[32];
 };
@@ -218,6 +219,10 @@ bool ctl_interrupted(void);
 /* resident.c: a process that never waits for the frozen filesystem */
 
 int ctl_resident(struct ctl_error *e);
+
+/* cgroup.c: out of the control groups that this process was started in */
+
+void ctl_cgroup_leave(void);
 
 /* guardian.c: a process that thaws when this one cannot */
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -103,8 +104,13 @@ static void guard(const struct ctl_guardian *g, int sock, int mount_fd,
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	/* Out of the parent's process group, which may be killed as a whole. */
+	/*
+	 * Not to be killed with the parent: by the name, as its process group, or as
+	 * the service that it belongs to.
+	 */
+	prctl(PR_SET_NAME, "bow-guardian");
 	setsid();
+	ctl_cgroup_leave();
 	if (ctl_resident(&unused) || !say(sock, SAY_READY))
 		return;
 	if (hear(sock, -1) != SAY_FREEZE)

@@ -5,6 +5,7 @@
  *   36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "bowctl.h"
 
@@ -34,10 +35,12 @@ static void unescape(char *text)
 int ctl_mountinfo_parse(struct ctl_mount *m, const char *line)
 {
 	const char *type;
+	int root = 0;
 
-	if (sscanf(line, "%*u %*u %u:%u %*s %4095s", &m->major, &m->minor,
-		   m->path) != 3)
+	if (sscanf(line, "%*u %*u %u:%u %n%*s %4095s", &m->major, &m->minor,
+		   &root, m->path) != 3)
 		return -EINVAL;
+	m->whole = strncmp(line + root, "/ ", 2) == 0;
 	/* A blank within a field is escaped, so this is the separator. */
 	type = strstr(line, " - ");
 	if (!type || sscanf(type, " - %31s", m->type) != 1)

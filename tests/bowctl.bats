@@ -300,6 +300,9 @@ refused() {
 	make_fs 64M
 	mount_fs
 	hold 20000 15000
+	# Who kills all of the name does not get the process that thaws.
+	run -0 ps -o comm= --ppid "$pid"
+	[ "$output" = bow-guardian ]
 	kill -9 "$pid"
 	thawed_within 2
 	touch "$mnt/writable"

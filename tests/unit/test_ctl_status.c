@@ -94,12 +94,12 @@ static void test_mountinfo(void)
 
 	CHECK(ctl_mountinfo_parse(&m, "36 35 253:0 / / rw,relatime shared:1 "
 				      "- ext4 /dev/mapper/bow-root rw\n") == 0);
-	CHECK(m.major == 253 && m.minor == 0);
+	CHECK(m.major == 253 && m.minor == 0 && m.whole);
 	CHECK(strcmp(m.path, "/") == 0 && strcmp(m.type, "ext4") == 0);
 	CHECK(ctl_mountinfo_parse(&m, "36 35 8:17 /a\\040b /mnt/a\\040b\\134c rw "
 				      "- xfs /dev/sdb1 rw\n") == 0);
 	CHECK(strcmp(m.path, "/mnt/a b\\c") == 0);
-	CHECK(strcmp(m.type, "xfs") == 0);
+	CHECK(strcmp(m.type, "xfs") == 0 && !m.whole);
 	CHECK(ctl_mountinfo_parse(&m, "36 35 8:17 / /mnt\\04 rw a:1 b:2 c "
 				      "- ext4 x rw") == 0);
 	CHECK(strcmp(m.path, "/mnt\\04") == 0);

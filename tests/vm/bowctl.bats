@@ -46,19 +46,21 @@ make_fragmented()
 	umount "$dir"
 }
 
-# in_background SIGNAL
-#   Print the script that sends a checkpoint the signal while it is frozen.
+# in_background KILL [BEFORE]
+#   Print the script that runs the command KILL, for a checkpoint of process \$pid,
+#   while it is frozen.  That process runs BEFORE first.
 in_background()
 {
 	cat <<-EOF
-	bowctl checkpoint /mnt >/tmp/out 2>&1 & pid=\$!
+	dmsetup message bow-root 0 clear
+	(${2:-:}; exec bowctl checkpoint /mnt) >/tmp/out 2>&1 & pid=\$!
 	n=0
 	# The module's count grows only while the filesystem is frozen.
 	until [ "\$(cat /sys/block/dm-0/bow/free)" -gt 0 ]; do
 		n=\$((n + 1))
 		[ \$n -lt 1000 ] || exit 90
 	done
-	kill -$1 \$pid
+	$1
 	# The shell tells of a killed job itself.
 	wait \$pid 2>/dev/null
 	echo "status \$?"
@@ -149,7 +151,7 @@ in_background()
 @test "bowctl: SIGTERM while frozen: thawed, no checkpoint, nothing kept" {
 	make_fragmented
 	attach_and_mount
-	run -0 vm_run "$(in_background TERM)" 90
+	run -0 vm_run "$(in_background 'kill -TERM $pid')" 90
 	[ "${lines[0]}" = "status 32" ]
 	[[ ${lines[1]} = *": interrupted" ]]
 	[ "${lines[2]}" = written ]
@@ -158,12 +160,24 @@ in_background()
 	[ "$(vm_run 'cat /sys/block/dm-0/bow/free')" -eq 0 ]
 }
 
-@test "bowctl: SIGKILL while frozen: thawed, no checkpoint" {
+# assert_killed OUTPUT
+assert_killed()
+{
+	echo "$1"
+	[[ $1 = *"status 137"$'\n'"bowctl: killed: thawed, no checkpoint was taken"$'\n'written$'\n'0 ]]
+}
+
+@test "bowctl: SIGKILL while frozen, of it alone or its cgroup: thawed, no checkpoint" {
 	make_fragmented
 	attach_and_mount
-	run -0 vm_run "$(in_background KILL)" 90
-	echo "$output"
-	[[ $output = *"status 137"$'\n'"bowctl: killed: thawed, no checkpoint was taken"$'\n'written$'\n'0 ]]
+	run -0 vm_run "$(in_background 'kill -KILL $pid')" 90
+	assert_killed "$output"
+	# As systemd ends a service, and systemd-oomd a session.
+	vm_run 'mkdir /tmp/cgroup && mount -t cgroup2 cgroup /tmp/cgroup &&
+		mkdir /tmp/cgroup/unit'
+	run -0 vm_run "$(in_background 'echo 1 >/tmp/cgroup/unit/cgroup.kill' \
+		'echo 0 >/tmp/cgroup/unit/cgroup.procs')" 90
+	assert_killed "$output"
 }
 
 @test "bowctl: a damaged bitmap: refused, thawed, no checkpoint" {
