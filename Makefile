@@ -371,44 +371,36 @@ demo-rescue:
 	$(Q)tests/vm/demo.sh --rescue
 
 INSTALL := install
+# All that install puts anywhere and uninstall removes: MODE:FILE:WHERE.
+INSTALLED := \
+	$(foreach f,$(PROGRAMS),755:$(f):$(sbindir)/$(notdir $(f))) \
+	$(foreach f,$(MAN),644:$(f):$(mandir)/man8/$(notdir $(f))) \
+	$(foreach f,$(PROGRAMS),644:completion/bow.bash:$(completiondir)/$(notdir $(f))) \
+	$(foreach f,hooks/bow scripts/local-premount/bow scripts/local-bottom/bow, \
+		755:initramfs-hook/$(f):$(initramfsdir)/$(f)) \
+	644:initramfs-hook/60-bow.rules:$(udevdir)/60-bow.rules \
+	755:control/motd:$(motddir)/60-bow \
+	$(foreach f,$(filter-out %.mod.c,$(wildcard kmod/*.[ch])) kmod/Kbuild kmod/dkms.conf, \
+		644:$(f):$(dkmsdir)/$(notdir $(f)))
+# There it would replace GRUB's own.
+ifneq ($(sbindir),/usr/sbin)
+INSTALLED += 755:initramfs-hook/grub-install:$(sbindir)/grub-install
+endif
+
 install: all
-	$(Q)$(INSTALL) -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8
-	$(Q)$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(sbindir)
-	$(Q)$(INSTALL) -m 644 $(MAN) $(DESTDIR)$(mandir)/man8
-	$(Q)$(INSTALL) -d $(DESTDIR)$(initramfsdir)/hooks \
-		$(DESTDIR)$(initramfsdir)/scripts/local-premount \
-		$(DESTDIR)$(initramfsdir)/scripts/local-bottom \
-		$(DESTDIR)$(udevdir) $(DESTDIR)$(motddir) $(DESTDIR)$(dkmsdir)
-	$(Q)$(INSTALL) -m 755 initramfs-hook/hooks/bow $(DESTDIR)$(initramfsdir)/hooks/bow
-	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
-	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-premount/bow \
-		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow
-	$(Q)$(INSTALL) -m 755 initramfs-hook/scripts/local-bottom/bow \
-		$(DESTDIR)$(initramfsdir)/scripts/local-bottom/bow
-	$(Q)test '$(sbindir)' = /usr/sbin || $(INSTALL) -m 755 initramfs-hook/grub-install \
-		$(DESTDIR)$(sbindir)
-	$(Q)$(INSTALL) -m 644 initramfs-hook/60-bow.rules $(DESTDIR)$(udevdir)
-	$(Q)$(INSTALL) -m 755 control/motd $(DESTDIR)$(motddir)/60-bow
-	$(Q)$(INSTALL) -d $(DESTDIR)$(completiondir)
-	$(Q)for p in $(notdir $(PROGRAMS)); do \
-		$(INSTALL) -m 644 completion/bow.bash $(DESTDIR)$(completiondir)/$$p || exit; \
+	$(Q)for f in $(INSTALLED); do \
+		mode=$${f%%:*} f=$${f#*:}; \
+		$(INSTALL) -D -m $$mode "$${f%%:*}" "$(DESTDIR)$${f#*:}" || exit; \
 	done
-	$(Q)$(INSTALL) -m 644 $(filter-out %.mod.c,$(wildcard kmod/*.[ch])) \
-		kmod/Kbuild kmod/dkms.conf \
-		$(DESTDIR)$(dkmsdir)
+	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
 
 uninstall:
-	$(Q)rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGRAMS))) \
-		$(addprefix $(DESTDIR)$(mandir)/man8/,$(notdir $(MAN))) \
-		$(addprefix $(DESTDIR)$(completiondir)/,$(notdir $(PROGRAMS))) \
-		$(DESTDIR)$(initramfsdir)/hooks/bow \
-		$(DESTDIR)$(initramfsdir)/scripts/local-premount/bow \
-		$(DESTDIR)$(initramfsdir)/scripts/local-bottom/bow \
-		$(DESTDIR)$(udevdir)/60-bow.rules $(DESTDIR)$(motddir)/60-bow
-	$(Q)test '$(sbindir)' = /usr/sbin || rm -f $(DESTDIR)$(sbindir)/grub-install
 	$(Q)test -n '$(DESTDIR)' || ! command -v dkms >/dev/null || \
 		! dkms status bow/$(VERSION) | grep -q . || \
 		dkms remove bow/$(VERSION) --all
+	$(Q)for f in $(INSTALLED); do \
+		rm -f "$(DESTDIR)$${f##*:}" || exit; \
+	done
 	$(Q)rm -rf $(DESTDIR)$(dkmsdir)
 
 clean:

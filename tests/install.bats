@@ -46,10 +46,19 @@ setup()
 	[ -s "$dest/usr/src/bow-0.1/dm-bow.ko" ]
 }
 
-@test "uninstall: no file of the installation is left" {
-	make -s -C "$top" install DESTDIR="$dest" prefix=/usr
-	[ "$(find "$dest" -type f | wc -l)" -gt 10 ]
-	make -s -C "$top" uninstall DESTDIR="$dest" prefix=/usr
-	run -0 find "$dest" -type f
-	[ -z "$output" ]
+@test "uninstall: all of the installation is gone, and what was there before is not" {
+	local prefix
+
+	for prefix in /usr /usr/local; do
+		mkdir -p "$dest/usr/share/initramfs-tools/hooks"
+		echo other >"$dest/usr/share/initramfs-tools/hooks/other"
+		make -s -C "$top" install DESTDIR="$dest" prefix="$prefix"
+		[ "$(find "$dest" ! -type d | wc -l)" -gt 30 ]
+		make -s -C "$top" uninstall DESTDIR="$dest" prefix="$prefix"
+		run -0 find "$dest" ! -type d
+		[ "$output" = "$dest/usr/share/initramfs-tools/hooks/other" ]
+		# The directories that are ours alone.
+		run -0 find "$dest" -name 'bow*'
+		[ -z "$output" ]
+	done
 }
