@@ -45,6 +45,21 @@ prepare_configuration()
 	echo FSTYPE=ext4 >"$conf/conf.d/zz-test"
 	echo MODULES=list >>"$conf/conf.d/zz-test"
 	printf '%s\n' virtio_pci virtio_blk virtio_console >"$conf/modules"
+	# With "volume", what LVM would make of the disk: it begins at 1 MiB.
+	mkdir -p "$conf/scripts/local-top"
+	cat >"$conf/scripts/local-top/volume" <<-\EOF
+	#!/bin/sh
+	[ "$1" != prereqs ] || exit 0
+	case "$(cat /proc/cmdline)" in
+	*" volume"*)
+		modprobe dm_mod
+		read -r sectors </sys/class/block/vda/size
+		dmsetup create vg-root \
+			--table "0 $((sectors - 2048)) linear /dev/vda 2048"
+		;;
+	esac
+	EOF
+	chmod 755 "$conf/scripts/local-top/volume"
 }
 
 # make_initramfs with-module|without-module NAME [SETTING]
@@ -249,18 +264,25 @@ with_files()
 		cpio -o -H newc --quiet) >>"$initramfs"
 }
 
-@test "boot: root=/dev/mapper/bow-root is found by what update-initramfs noted" {
+@test "boot: root=/dev/mapper/bow-root on a volume is found by what update-initramfs noted" {
 	mkdir -p "$BATS_TEST_TMPDIR/more/conf"
 	echo "UUID=$(blkid -p -s UUID -o value "$BATS_FILE_TMPDIR/active")" \
 		>"$BATS_TEST_TMPDIR/more/conf/bow-root"
 	with_files conf conf/bow-root
-	boot "$BATS_FILE_TMPDIR/active" ro root=/dev/mapper/bow-root
+	head -c 1M /dev/zero | cat - "$BATS_FILE_TMPDIR/active" >"$img"
+	boot "$img" ro root=/dev/mapper/bow-root volume
 	vm_reply 90
 	run -0 vm_run 'cat /run/bow/boot; grep " / " /proc/mounts'
-	[[ $output = *action=rollback*attached=/dev/mapper/bow-root* ]]
-	[[ $output = *"/dev/mapper/bow-root / "* ]]
+	[[ $output = device=/dev/mapper/vg-root*action=rollback* ]]
+	[[ $output = *attached=/dev/mapper/bow-root*"/dev/mapper/bow-root / "* ]]
+	# One is taken there, and the log is found where it is.
+	run -0 vm_run 'bowctl checkpoint -v && mount -o remount,rw / &&
+		echo new >/new-file && bowctl files && bow-restore --check /dev/mapper/vg-root'
+	[[ $output = *"over /dev/dm-0"*" /new-file"*active ]]
 	vm_cut
-	assert_is_d0 "$img"
+	tail -c +1048577 "$img" >"$img.volume"
+	"$restore" -q "$img.volume"
+	assert_is_d0 "$img.volume"
 }
 
 # with_other_kernel
