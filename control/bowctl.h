@@ -151,8 +151,8 @@ struct ctl_place {
 /* `name` is a mount point or file, a device, or a name below /dev/mapper. */
 int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e);
 /*
- * The same, for a log alone: it is on p->dm.under, which is `name` itself, as a
- * device or an image, if there is no dm-bow.
+ * The same, for a log alone: it is on p->dm.under, which is `name` itself if that is
+ * an image, or a device without dm-bow.
  */
 int ctl_place_log(struct ctl_place *p, const char *name, struct ctl_error *e);
 void ctl_place_close(struct ctl_place *p);

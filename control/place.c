@@ -95,11 +95,19 @@ int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e)
 
 int ctl_place_log(struct ctl_place *p, const char *name, struct ctl_error *e)
 {
-	int err = ctl_place_open(p, name, e);
 	struct stat st;
+	bool there = !stat(name, &st);
+	int err;
 
-	if (err != -CTL_NO_BOW || stat(name, &st) || S_ISDIR(st.st_mode))
-		return err;
+	if (there && S_ISREG(st.st_mode)) {
+		/* An image, wherever it lies: that may be on dm-bow. */
+		memset(p, 0, sizeof(*p));
+		p->mount_fd = -1;
+	} else {
+		err = ctl_place_open(p, name, e);
+		if (err != -CTL_NO_BOW || !there || S_ISDIR(st.st_mode))
+			return err;
+	}
 	if (strlen(name) >= sizeof(p->dm.under))
 		return ctl_fail(e, -ENAMETOOLONG, "its name is too long");
 	strcpy(p->dm.under, name);

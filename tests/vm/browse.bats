@@ -150,6 +150,9 @@ flip()
 	run -0 vm_run 'bowctl files /mnt'
 	# The root's access time and the like are nothing to tell.
 	[[ $output = *"brings back 0, removes 0 and changes 0 names"* ]]
+	# A file is an image, wherever it is.
+	run -2 vm_run 'bowctl files /mnt/a/60'
+	run -2 vm_run 'bowctl browse --device /mnt/a/60 /other'
 	# Amid writes all of it can be read, and nothing that was not written to.
 	vm_run "($(work 60)) >/dev/null 2>&1 &
 		sleep 1
