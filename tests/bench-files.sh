@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench-files.sh [ROUNDS] - what a checkpoint costs real work on files
+# bench-files.sh [--many] [ROUNDS] - what a checkpoint costs real work on files
 #
 # In User-Mode Linux, at the processor's own speed: on an ext4 of 2 GiB, half of it
 # free, over dm-linear and over dm-bow in a checkpoint, in turn and ROUNDS (5)
 # times: unpacking 100,000 small files, and replacing the files of many packages
 # as dpkg does.  Then a checkpoint of an ext4 of 64 GiB with a million free
-# extents.  Leaves build/bench/files.txt, a line a run, files.json and files.md,
-# which it prints; with BENCH_DOC=1 the table goes into docs/performance.md.
+# extents; with --many that alone, beside the works of the run before.  Leaves
+# build/bench/files.txt, a line a run, files.json and files.md, which it prints; with
+# BENCH_DOC=1 the table goes into docs/performance.md.
 #
 # The disk is a file in BOW_LAB, /dev/shm/bench-files unless told: 3 GiB.  In
 # memory a flush costs nothing; how many there are is counted.
@@ -23,6 +24,11 @@ cd "$(dirname "$0")/.."
 . tests/bench/doc.sh
 need_packages "$PACKAGES_BUILD $PACKAGES_TEST $PACKAGES_UML $PACKAGES_FILESYSTEMS"
 
+works=1
+if [ "${1-}" = --many ]; then
+	works=0
+	shift
+fi
 rounds=${1-5}
 files=${BENCH_FILES:-100000}
 dir=${BOW_LAB:-/dev/shm/bench-files}
@@ -99,9 +105,11 @@ run_many()
 }
 
 uml_lab
-: >"$out/files.txt"
-make_disk
-run_works
+if [ "$works" = 1 ]; then
+	: >"$out/files.txt"
+	make_disk
+	run_works
+fi
 run_many
 tests/bench/files-report.sh "$out"
 if [ "${BENCH_DOC:-0}" = 1 ]; then
