@@ -6,9 +6,6 @@
 #include "log.h"
 #include "passes.h"
 
-/* Times that the first walk begins again, at most. */
-#define LEARN_MAX 64u
-
 /* An entry takes no more chunks than this, unless its dest is in pieces. */
 #define CHUNKS_FREE 3u
 
@@ -19,7 +16,7 @@
 
 static bool in_window(const struct bow_passes *p, u64 start, u64 n)
 {
-	return !p->learning && start < p->high && start + n > p->low;
+	return start < p->high && start + n > p->low;
 }
 
 static bool wanted(void *ctx, const struct bow_extent *x)
@@ -30,18 +27,24 @@ static bool wanted(void *ctx, const struct bow_extent *x)
 	       bow_filter_any(&p->dests, x->start, x->sectors);
 }
 
-/* End the window earlier, so that the map has room again. */
+/*
+ * End the window earlier, so that the map has room again; or, while learning,
+ * keep the half with the place in question.
+ */
 static int make_room(struct bow_passes *p, struct bow_where *where)
 {
 	while (bow_where_room(where) < CHUNKS_FREE) {
 		u64 middle = bow_where_middle(where);
 
-		if (p->learning || p->high - p->low < 2)
+		if (p->high - p->low < 2)
 			return -ENOMEM;
 		/* The middle of all that is kept may be elsewhere. */
 		if (middle <= p->low || middle >= p->high)
 			middle = p->low + (p->high - p->low) / 2;
-		p->high = middle;
+		if (p->learning && p->focus >= middle)
+			p->low = middle;
+		else
+			p->high = middle;
 		bow_where_thin(where, wanted, p);
 	}
 	return 0;
@@ -60,6 +63,8 @@ static void learn(struct bow_passes *p, const struct bow_log *log,
 			     : 0;
 
 	bow_filter_add(&p->dests, entry->dest - before, n + before);
+	if (index == 0)
+		p->last_log = entry->dest;
 }
 
 int bow_passes_undo(struct bow_log *log, const struct bow_entry *entry,
@@ -86,6 +91,8 @@ int bow_passes_undo(struct bow_log *log, const struct bow_entry *entry,
 
 void bow_passes_start(struct bow_passes *p, u64 end)
 {
+	if (p->learning)
+		p->low = 0;
 	p->high = end;
 }
 
@@ -114,17 +121,19 @@ bool bow_passes_instead(struct bow_log *log, int r, struct bow_error *e)
 static int learn_all(struct bow_dev *dev, struct bow_log *log,
 		     const struct bow_monitor *m, struct bow_error *e)
 {
+	struct bow_passes *p = log->passes;
 	u64 before = 0;
-	u32 i;
+	int r;
 
-	for (i = 0; i < LEARN_MAX; i++) {
-		int r = bow_log_walk(dev, log, NULL, NULL, m, e);
-
+	/* Backups and log blocks are put to the end of a device first. */
+	p->focus = log->sectors - 1;
+	for (;;) {
+		r = bow_log_walk(dev, log, NULL, NULL, m, e);
 		if (r != -EUCLEAN || log->log_blocks <= before)
 			return r;
 		before = log->log_blocks;
+		p->focus = p->last_log;
 	}
-	return bow_no_memory(e);
 }
 
 int bow_passes_begin(struct bow_dev *dev, struct bow_log *log,
@@ -134,10 +143,10 @@ int bow_passes_begin(struct bow_dev *dev, struct bow_log *log,
 
 	if (r)
 		return r;
-	log->passes->low = 0;
 	log->passes->learning = true;
 	r = learn_all(dev, log, m, e);
 	log->passes->learning = false;
+	log->passes->low = 0;
 	/* What went wrong before is no error any more. */
 	if (!r)
 		memset(e, 0, sizeof(*e));

@@ -19,13 +19,18 @@
  *
  * Which sectors are a dest is learnt by a first walk.  It finds the log blocks
  * by the same map, as far as it is known by then; a log block that is not where
- * that says may have been moved, and the walk begins again, knowing more.
+ * that says may have been moved, and the walk begins again, knowing more.  Each
+ * time it finds one more log block at least.  For most it need not begin again:
+ * log blocks lie near to one another, and the memory that is left keeps moves
+ * around the place of the one that was not found.
  */
 struct bow_passes {
 	struct bow_filter dests;
 	bool learning;
 	u64 low;		/* the window, sectors */
 	u64 high;
+	u64 last_log;		/* learning: where a log block was put last */
+	u64 focus;		/* learning: what the window is to keep */
 	u8 block[BOW_BLOCK_SIZE_MAX];	/* for walks: allocated once */
 };
 
