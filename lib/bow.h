@@ -119,6 +119,8 @@ enum bow_why {
 	BOW_WHY_ENTRY_CSUM,
 	/* plan */
 	BOW_WHY_NOT_DISJOINT,
+	BOW_WHY_LOG_NOT_KEPT,
+	BOW_WHY_SOURCE_TWICE,
 	/* finishing record */
 	BOW_WHY_RECORD,
 	BOW_WHY_RECORD_CSUM,
@@ -258,6 +260,7 @@ struct bow_finish {
 
 struct bow_where;		/* relocate.h */
 struct bow_passes;		/* passes.h */
+struct bow_places;		/* places.c */
 
 struct bow_log {
 	enum bow_state state;
@@ -274,6 +277,10 @@ struct bow_log {
 	bool frugal;			/* set by the caller before a scan, which
 					 * may then leave `where` in part */
 	struct bow_passes *passes;	/* not NULL: it did, memory is short */
+	struct bow_places *places;	/* of the log blocks */
+	struct bow_places *last_places;
+	struct bow_error twice;		/* the entry that saves what a newer one
+					 * saves again; why NONE: there is none */
 	u64 live;			/* sector of the live block 0; 0: ? */
 	u64 log_blocks;
 	u64 entries;			/* claims and moves included */
@@ -338,7 +345,10 @@ struct bow_plan {
 	u64 passes;		/* over the log, for the copies; 1 with memory */
 };
 
-/* Sums up, and checks that no target is a place: then order is free. */
+/*
+ * Sums up, and checks that nothing that a rollback reads is a target, from its
+ * first check of the log on: then order is free, and it can be begun again.
+ */
 int bow_plan_make(const struct bow_log *log, struct bow_plan *plan,
 		  struct bow_error *e);
 

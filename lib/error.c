@@ -97,6 +97,12 @@ static const struct why whys[BOW_WHY_END] = {
 				   "would be written and is still needed: the "
 				   "backups and the blocks to put back are "
 				   "not disjoint", NULL },
+	[BOW_WHY_LOG_NOT_KEPT] = { DAMAGED, "sector",
+				   "would be written and holds this log block, "
+				   "which is needed to the end", NULL },
+	[BOW_WHY_SOURCE_TWICE] = { DAMAGED, "sector",
+				   "is backed up here and again later, which "
+				   "no writer does", NULL },
 	[BOW_WHY_RECORD] = { DAMAGED, NULL,
 			     "the finishing record is not understood", NULL },
 	[BOW_WHY_RECORD_CSUM] = { DAMAGED, NULL,

@@ -116,6 +116,7 @@ void bow_log_free(struct bow_log *log)
 {
 	bow_free(log->block);
 	bow_free(log->scratch);
+	bow_places_free(log);
 	bow_where_free(log->where);
 	bow_passes_free(log->passes);
 	memset(log, 0, sizeof(*log));
@@ -233,10 +234,31 @@ static int no_memory_for_map(const struct walk *w)
 			(entries * BOW_WHERE_RUN_BYTES >> 20) + 1);
 }
 
+/*
+ * A block is backed up when it is overwritten for the first time.  After that it
+ * is so again only if it was free, and has been given a backup itself: that entry
+ * has been undone before this one, and the map knows nothing of the block.
+ */
+static void note_twice(const struct walk *w, const struct bow_entry *entry)
+{
+	struct bow_log *log = w->log;
+	struct bow_extent x;
+
+	if (log->twice.why != BOW_WHY_NONE ||
+	    !bow_where_next(log->where, entry->source, &x) ||
+	    x.start >= entry->source + (entry->size >> BOW_SECTOR_SHIFT))
+		return;
+	log->twice = *w->e;
+	bow_bad(&log->twice, BOW_WHY_SOURCE_TWICE,
+		x.start > entry->source ? x.start : entry->source, 0);
+}
+
 static int undo(struct walk *w, const struct bow_entry *entry, u32 index)
 {
 	int r;
 
+	if (index)
+		note_twice(w, entry);
 	if (w->log->passes)
 		r = bow_passes_undo(w->log, entry, index);
 	else
@@ -357,7 +379,7 @@ static int walk_chain(struct walk *w)
 	for (;;) {
 		u32 i;
 
-		w->log->log_blocks++;
+		r = bow_places_add(w->log, w->last_place, w->e);
 		for (i = w->h.count; i-- && !r;)
 			r = walk_entry(w, i);
 		if (r || w->h.sequence == 0)
@@ -383,6 +405,7 @@ static void reset_counters(struct bow_log *log)
 	if (log->passes)
 		bow_passes_start(log->passes, log->sectors);
 	log->scanned = false;
+	memset(&log->twice, 0, sizeof(log->twice));
 	log->log_blocks = 0;
 	log->entries = 0;
 	log->claims = 0;
@@ -410,6 +433,7 @@ int bow_log_walk(struct bow_dev *dev, struct bow_log *log, bow_visit visit,
 	struct walk w = {
 		.dev = dev, .log = log, .visit = visit, .ctx = ctx,
 		.monitor = m, .e = e, .h = log->newest,
+		.last_place = bow_places_newest(log),
 	};
 	int r;
 

@@ -98,10 +98,14 @@ void bow_passes_start(struct bow_passes *p, u64 end)
 
 static int create(struct bow_log *log, struct bow_error *e)
 {
-	size_t bytes = bow_where_limit(log->where);
 	u32 n = bow_block_sectors(log->bs);
-	struct bow_passes *p = bow_alloc(sizeof(*p));
+	struct bow_passes *p;
+	size_t bytes;
 
+	/* They lie between the chunks of the map, and would keep them apart. */
+	bow_places_free(log);
+	bytes = bow_where_limit(log->where);
+	p = bow_alloc(sizeof(*p));
 	if (!p ||
 	    bow_filter_init(&p->dests, log->sectors, n, bytes / FILTER_SHARE)) {
 		bow_passes_free(p);

@@ -93,6 +93,31 @@ static int add(struct bow_where *w, struct bow_at at, const struct bow_extent *r
 	return merged ? 0 : bow_runs_insert(w, at, &x);
 }
 
+/* Does the map say something about `sector`?  As bow_where_get(). */
+static bool look_up(const struct bow_where *w, u64 sector, u64 *sectors,
+		    u64 *place)
+{
+	struct bow_at at = bow_runs_find(w, sector);
+	u64 run = UINT64_MAX;
+	bool known = false;
+
+	*place = sector;
+	if (!bow_runs_end(w, at)) {
+		struct bow_extent x = bow_run_at(w, at);
+
+		known = x.start <= sector;
+		if (known) {
+			*place = x.place + (sector - x.start);
+			run = bow_extent_end(&x) - sector;
+		} else {
+			run = x.start - sector;
+		}
+	}
+	if (*sectors > run)
+		*sectors = run;
+	return known;
+}
+
 int bow_where_undo(struct bow_where *w, u64 source, u64 dest, u64 sectors)
 {
 	bool held = false;	/* the map says something about dest */
@@ -106,11 +131,11 @@ int bow_where_undo(struct bow_where *w, u64 source, u64 dest, u64 sectors)
 		n = sectors - done;
 		if (n > BOW_WHERE_RUN_MAX)
 			n = BOW_WHERE_RUN_MAX;
-		x.place = bow_where_get(w, dest + done, &n);
+		held |= look_up(w, dest + done, &n, &x.place);
 		x.sectors = n;
-		held |= x.place != dest + done;
 		r = cut(w, x.start, bow_extent_end(&x), &next);
-		if (!r && x.place != x.start)
+		/* Also where they are back: these contents are still needed. */
+		if (!r)
 			r = add(w, next, &x);
 		if (r)
 			return r;
@@ -127,22 +152,9 @@ int bow_where_forget(struct bow_where *w, u64 start, u64 sectors)
 
 u64 bow_where_get(const struct bow_where *w, u64 sector, u64 *sectors)
 {
-	struct bow_at at = bow_runs_find(w, sector);
-	u64 run = UINT64_MAX;
-	u64 place = sector;
+	u64 place;
 
-	if (!bow_runs_end(w, at)) {
-		struct bow_extent x = bow_run_at(w, at);
-
-		if (x.start <= sector) {
-			place = x.place + (sector - x.start);
-			run = bow_extent_end(&x) - sector;
-		} else {
-			run = x.start - sector;
-		}
-	}
-	if (*sectors > run)
-		*sectors = run;
+	look_up(w, sector, sectors, &place);
 	return place;
 }
 

@@ -3,8 +3,8 @@
  * relocate.h - where the contents that belong at x are now
  *
  * A map from sectors to sectors that starts as the identity and follows the
- * undoing of entries, newest first.  Only what differs from the identity is
- * kept, in runs, so that memory is proportional to the entries.
+ * undoing of entries, newest first.  Only what entries have said is kept, in
+ * runs, so that memory is proportional to the entries.
  */
 #ifndef BOW_RELOCATE_H
 #define BOW_RELOCATE_H
@@ -39,7 +39,8 @@ void bow_where_clear(struct bow_where *w);
  * Undo the move of `sectors` sectors from `source` to `dest`, two ranges that
  * do not overlap: what belongs at source is where the contents of dest are.
  * Before that move dest held nothing of interest, so it is forgotten: the map
- * of a sound log ends with none but blocks that were in use.
+ * of a sound log ends with none but blocks that were in use.  Contents that came
+ * back to source stay in the map, as a run whose place is its start.
  * 0 or -ENOMEM (the map is then of no use).
  */
 int bow_where_undo(struct bow_where *w, u64 source, u64 dest, u64 sectors);

@@ -204,7 +204,7 @@ half_restored() {
 # little COMMAND...
 #   Runs it with little more address space than it takes itself.
 little() {
-	run bash -c 'ulimit -v 7000 || exit 77; exec "$@"' - "$@"
+	run bash -c 'ulimit -v 7400 || exit 77; exec "$@"' - "$@"
 }
 
 @test "too little memory for its map: the log is checked, the rest refused" {

@@ -26,6 +26,17 @@ static int make_plan(void)
 	return r ? r : bow_plan_make(&log_, &plan, &e);
 }
 
+/* The same of what was torn so. */
+static int plan_torn(enum bow_torn torn)
+{
+	mem_init(&m, l.img);
+	bow_log_free(&log_);
+	if (bow_log_open(&m.dev, &log_, &e) || log_.torn != torn ||
+	    bow_log_scan(&m.dev, &log_, NULL, &e))
+		return -EINVAL;
+	return bow_plan_make(&log_, &plan, &e);
+}
+
 static void runs_are_merged(void)
 {
 	struct bow_run run;
@@ -137,6 +148,126 @@ static void block_0_is_not_kept(void)
 	CHECK(e.why == BOW_WHY_NOT_DISJOINT && e.value == LOG_PLACE * 8);
 }
 
+/*
+ * Block 20 is put back, and holds what is needed until then.  None of these logs
+ * overwrites what the plan itself reads; but who is interrupted reads more again:
+ * all of the log, and each backup.
+ */
+static void log_block_is_not_kept(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_header(&l)->next_log = cpu_to_le64(20 * 8);
+	log_backup(&l, 20, LOG_PLACE);
+	log_roll_over(&l, LOG_NEXT);
+	log_backup(&l, 3, LOG_PLACE + 1);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_LOG_NOT_KEPT && e.value == 20 * 8);
+	CHECK(e.in_block && e.sequence == 0 && !e.in_entry);
+}
+
+/* The log block that counts is the copy, as block 0 was torn. */
+static void torn_log_block_is_not_kept(void)
+{
+	u8 old[MEM_BS], new[MEM_BS];
+	u32 i;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_header(&l)->next_log = cpu_to_le64(20 * 8);
+	for (i = 0; i < 40; i++)
+		log_backup(&l, 20 + i, LOG_PLACE + i);
+	log_roll_over(&l, LOG_NEXT);
+	memcpy(old, mem_block(l.img, 20), MEM_BS);
+	for (; i < 80; i++)
+		log_backup(&l, 20 + i, LOG_PLACE + i);
+	log_seal(&l);
+	memcpy(new, l.img, MEM_BS);
+
+	/* Its header got through, or a part of its entries. */
+	log_tear(&l, old);
+	CHECK(plan_torn(BOW_TORN_ROLLOVER_NEW) == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_LOG_NOT_KEPT && e.value == 20 * 8);
+	CHECK(e.in_block && e.sequence == 0);
+	memcpy(l.img, old, BOW_SECTOR_SIZE);
+	memcpy(l.img + BOW_SECTOR_SIZE, new + BOW_SECTOR_SIZE, BOW_SECTOR_SIZE);
+	CHECK(plan_torn(BOW_TORN_ROLLOVER_OLD) == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_LOG_NOT_KEPT && e.value == 20 * 8);
+}
+
+/* The first log block is long, the places of all are remembered. */
+static void log_blocks_are_kept(void)
+{
+	u32 i;
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	for (i = 0; i < 100; i++) {
+		log_backup(&l, 1 + i, LOG_PLACE + i);
+		log_roll_over(&l, LOG_PLACE + 101 + i);
+	}
+	CHECK(!make_plan() && plan.bytes == 100 * MEM_BS);
+	CHECK(log_.log_blocks == 101);
+}
+
+/* What the plan does without is read again all the same. */
+static void backed_up_twice(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 20, LOG_PLACE);
+	log_backup(&l, 3, LOG_PLACE + 1);
+	log_backup(&l, 3, 20);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8);
+	CHECK(e.in_block && e.sequence == 0 && e.in_entry && e.entry == 2);
+}
+
+/* Of two blocks, the second. */
+static void backed_up_twice_in_part(void)
+{
+	struct bow_entry_disk two = {
+		.source = cpu_to_le64(30 * 8), .dest = cpu_to_le64(40 * 8),
+		.size = cpu_to_le32(2 * MEM_BS),
+	};
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_entry(&l, 20, 30, 0);
+	memcpy(l.img + BOW_HEADER_SIZE + BOW_ENTRY_SIZE, &two, sizeof(two));
+	log_backup(&l, 29, LOG_PLACE);
+	log_backup(&l, 32, LOG_PLACE + 1);
+	log_backup(&l, 31, LOG_PLACE + 2);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 31 * 8);
+	CHECK(e.in_entry && e.entry == 1);
+}
+
+/* A free block may be: it was given a backup in between. */
+static void moved_twice(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 3, LOG_PLACE);
+	log_backup(&l, LOG_PLACE, LOG_PLACE + 1);
+	log_backup(&l, 4, LOG_PLACE);
+	log_backup(&l, LOG_PLACE, LOG_PLACE + 2);
+	/* And back again, as that is free once more. */
+	log_backup(&l, LOG_PLACE + 2, LOG_PLACE);
+	CHECK(!make_plan() && plan.bytes == 2 * MEM_BS);
+}
+
+/* A block that was in use gets back what it held, and not as it was first. */
+static void moved_back(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 3, LOG_PLACE);
+	log_backup(&l, LOG_PLACE, 3);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_NOT_DISJOINT && e.value == 3 * 8);
+
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 3, LOG_PLACE + 1);
+	log_backup(&l, 3, LOG_PLACE);
+	log_backup(&l, LOG_PLACE, 3);
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8);
+}
+
 static void v1_0_claims_are_overlaps(void)
 {
 	log_begin(&l, BOW_HEADER_SIZE);
@@ -162,6 +293,13 @@ int main(void)
 	RUN(not_disjoint, "plan: a log that would eat its backups is refused");
 	RUN(not_disjoint_in_part, "plan: or a part of one");
 	RUN(block_0_is_not_kept, "plan: or block 0 as it was");
+	RUN(log_block_is_not_kept, "plan: or a log block");
+	RUN(torn_log_block_is_not_kept, "plan: or the one that counts");
+	RUN(log_blocks_are_kept, "plan: many log blocks are in nobody's way");
+	RUN(backed_up_twice, "plan: a block is backed up once");
+	RUN(backed_up_twice_in_part, "plan: also of several");
+	RUN(moved_twice, "plan: a free block may have held several backups");
+	RUN(moved_back, "plan: one that was in use holds none");
 	RUN(v1_0_claims_are_overlaps, "plan: v1.0 knows no claims");
 	bow_log_free(&log_);
 	return tap_done();
