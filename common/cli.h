@@ -31,6 +31,15 @@ const char *text_uuid(char buf[TEXT_MAX], const u8 id[16]);
 /* "n things", with the plural s where it belongs */
 const char *text_count(char buf[TEXT_MAX], u64 n, const char *thing);
 
+/*
+ * Bytes of the UTF-8 character at `s`, a string, and its number in *c; 0: there is
+ * none.  A file's name may be anything.
+ */
+unsigned int text_utf8(const char *s, u32 *c);
+bool text_is_utf8(const char *s);
+/* Of C0 or C1, or DEL: a terminal may obey it. */
+bool text_is_control(u32 c);
+
 /* Milliseconds of some clock; only differences have a meaning. */
 u64 clock_ms(void);
 
@@ -102,7 +111,10 @@ void json_object(struct json *j, const char *name);
 void json_array(struct json *j, const char *name);
 void json_close_object(struct json *j);
 void json_close_array(struct json *j);
+/* What is no UTF-8 in the value becomes U+FFFD, a byte each. */
 void json_string(struct json *j, const char *name, const char *value);
+/* The bytes of the value, two digits each. */
+void json_hex(struct json *j, const char *name, const char *value);
 void json_u64(struct json *j, const char *name, u64 value);
 void json_signed(struct json *j, const char *name, long long value);
 void json_bool(struct json *j, const char *name, bool value);

@@ -7,15 +7,19 @@
 static void put_string(struct json *j, const char *s)
 {
 	fputc('"', j->out);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s) {
+		u32 c;
+		unsigned int bytes = text_utf8(s, &c);
 
-		if (c == '"' || c == '\\')
-			fprintf(j->out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
+		if (!bytes)
+			fputs("\\ufffd", j->out);
+		else if (c == '"' || c == '\\')
+			fprintf(j->out, "\\%c", (char)c);
+		else if (text_is_control(c))
 			fprintf(j->out, "\\u%04x", c);
 		else
-			fputc(c, j->out);
+			fprintf(j->out, "%.*s", (int)bytes, s);
+		s += bytes ? bytes : 1;
 	}
 	fputc('"', j->out);
 }
@@ -87,6 +91,15 @@ void json_string(struct json *j, const char *name, const char *value)
 {
 	begin(j, name);
 	put_string(j, value);
+}
+
+void json_hex(struct json *j, const char *name, const char *value)
+{
+	begin(j, name);
+	fputc('"', j->out);
+	while (*value)
+		fprintf(j->out, "%02x", (unsigned char)*value++);
+	fputc('"', j->out);
 }
 
 void json_u64(struct json *j, const char *name, u64 value)

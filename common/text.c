@@ -130,6 +130,46 @@ const char *text_uuid(char buf[TEXT_MAX], const u8 id[16])
 	return buf;
 }
 
+unsigned int text_utf8(const char *s, u32 *c)
+{
+	static const u32 least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned int bytes = 0, i;
+
+	if (p[0] < 0x80)
+		bytes = 1;
+	else if (p[0] >= 0xc0 && p[0] < 0xf8)
+		bytes = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	*c = bytes > 1 ? p[0] & 0x7fu >> bytes : p[0];
+	for (i = 1; i < bytes; i++) {
+		/* The end of the string is none either. */
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		*c = *c << 6 | (p[i] & 0x3f);
+	}
+	if (*c < least[bytes] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000))
+		return 0;
+	return bytes;
+}
+
+bool text_is_utf8(const char *s)
+{
+	unsigned int bytes;
+	u32 c;
+
+	for (; *s; s += bytes) {
+		bytes = text_utf8(s, &c);
+		if (!bytes)
+			return false;
+	}
+	return true;
+}
+
+bool text_is_control(u32 c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
 u64 clock_ms(void)
 {
 	struct timeval now;

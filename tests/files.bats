@@ -119,6 +119,45 @@ real() {
 	says '.path == "/esc\u001b[2J"'
 }
 
+# CSI as one byte, and as UTF-8; Latin-1; too long, cut short, a surrogate; and good ones.
+@test "names with C1 controls, and that are not UTF-8" {
+	make_old 16M -b 4096
+	cp "$old" "$now"
+	odd() {
+		touch $'raw\x9b2J' $'c1\xc2\x9b2J' $'latin\xe9' $'long\xc0\xaf' \
+			$'cut\xe2\x82' $'half\xed\xa0\x80' $'good\u00e9\u20ac\U1f600'
+		mv from $'to\xff'
+	}
+	inside "$old" touch from
+	cp "$old" "$now"
+	inside "$now" odd
+	log_between 4096 16M
+	expect_unwritten 0 "$verify" --files "$img"
+	for said in '/raw\2332J' '/c1\302\2332J' '/latin\351' '/long\300\257' \
+			'/cut\342\202' '/half\355\240\200' $'/good\u00e9\u20ac\U1f600' \
+			'/to\377 -> /from'; do
+		[[ $output == *"$said"* ]]
+	done
+	"$verify" --files -J "$img" >"$dir/json"
+	iconv -f UTF-8 -t UTF-8 "$dir/json" >/dev/null
+	[ "$(LC_ALL=C grep -c $'\xc2\x9b' "$dir/json")" = 0 ]
+	says '.path == "/c1\u009b2J" and (has("path_hex") | not)'
+	says '.path == "/good\u00e9\u20ac\ud83d\ude00" and (has("path_hex") | not)'
+	says '.path == "/raw\ufffd2J" and .path_hex == "2f7261779b324a"'
+	says '.path == "/long\ufffd\ufffd" and .path_hex == "2f6c6f6e67c0af"'
+	says '.path == "/to\ufffd" and .path_hex == "2f746fff" and
+		.old_path == "/from" and (has("old_path_hex") | not)'
+	json_names <"$dir/json" >"$dir/names"
+	json_documented bow-verify.8 "$dir/names"
+	# And back.
+	inside "$now" mv $'to\xff' to
+	inside "$old" mv from $'from\xff'
+	log_between 4096 16M
+	"$verify" --files -J "$img" >"$dir/json"
+	says '.path == "/to" and .old_path == "/from\ufffd" and
+		.old_path_hex == "2f66726f6dff"'
+}
+
 @test "no present state, no filesystem: exit 8, 4" {
 	make_old 16M -b 4096
 	cp "$old" "$now"

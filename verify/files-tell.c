@@ -32,17 +32,31 @@ static const struct file_facts *some_facts(const struct files_record *r)
 							 FILES_NOW];
 }
 
-/* Line feeds and the like would forge lines, or worse, move the cursor. */
+/*
+ * Line feeds and the like would forge lines, or worse, move the cursor.  A byte that
+ * is no UTF-8 may be a control character to a terminal of another mind.
+ */
 static void print_path(const char *path)
 {
-	for (; *path; path++) {
-		unsigned char c = (unsigned char)*path;
+	while (*path) {
+		u32 c;
+		unsigned int bytes = text_utf8(path, &c), i = 0;
+		bool plain = bytes && !text_is_control(c) && c != '\\';
 
-		if (c < 0x20 || c == 0x7f || c == '\\')
-			printf("\\%03o", c);
-		else
-			putchar(c);
+		do
+			printf(plain ? "%c" : "\\%03o", (unsigned char)path[i++]);
+		while (i < bytes);
+		path += i;
 	}
+}
+
+/* What is shown of a name that is no UTF-8 may be shown of others too. */
+static void json_path(struct json *j, const char *name, const char *hex,
+		      const char *path)
+{
+	json_string(j, name, path);
+	if (!text_is_utf8(path))
+		json_hex(j, hex, path);
 }
 
 static void print_facts(const char *when, const struct file_facts *facts)
@@ -118,9 +132,9 @@ static void json_record(const struct files_record *r)
 	json_object(&j, NULL);
 	json_string(&j, "type", "file");
 	json_string(&j, "action", action_names[r->action]);
-	json_string(&j, "path", r->path);
+	json_path(&j, "path", "path_hex", r->path);
 	if (r->old_path)
-		json_string(&j, "old_path", r->old_path);
+		json_path(&j, "old_path", "old_path_hex", r->old_path);
 	json_string(&j, "kind", type_name(some_facts(r)->mode));
 	json_array(&j, "changes");
 	if (r->old_path)

@@ -43,6 +43,41 @@ static void times(void)
 	CHECK(clock_ms() > 1600000000000u);
 }
 
+static void characters(void)
+{
+	static const struct {
+		const char *text;
+		unsigned int bytes;
+		u32 c;
+	} good[] = {
+		{ "a", 1, 'a' }, { "\x7f", 1, 0x7f },
+		{ "\xc2\x80", 2, 0x80 }, { "\xdf\xbf", 2, 0x7ff },
+		{ "\xe0\xa0\x80", 3, 0x800 }, { "\xed\x9f\xbf", 3, 0xd7ff },
+		{ "\xee\x80\x80", 3, 0xe000 }, { "\xef\xbf\xbf", 3, 0xffff },
+		{ "\xf0\x90\x80\x80", 4, 0x10000 },
+		{ "\xf4\x8f\xbf\xbf", 4, 0x10ffff },
+	};
+	static const char *const bad[] = {
+		"\x80", "\xbf", "\xc2", "\xc2z", "\xc0\xaf", "\xc1\xbf",
+		"\xe2\x82", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
+		"\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf7\xbf\xbf\xbf",
+		"\xf8\x88\x80\x80\x80", "\xfe", "\xff",
+	};
+	u32 i, c;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		CHECK(text_utf8(good[i].text, &c) == good[i].bytes &&
+		      c == good[i].c && text_is_utf8(good[i].text));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!text_utf8(bad[i], &c) && !text_is_utf8(bad[i]));
+	CHECK(text_is_utf8("") && !text_is_utf8("abc\xc3"));
+	CHECK(text_is_control(0) && text_is_control(0x1f) &&
+	      text_is_control(0x7f) && text_is_control(0x80) &&
+	      text_is_control(0x9f));
+	CHECK(!text_is_control(' ') && !text_is_control('~') &&
+	      !text_is_control(0xa0) && !text_is_control(0x20ac));
+}
+
 /* ---- the facts of a log ---- */
 
 static struct bow_header header = {
@@ -151,6 +186,7 @@ static void other_states(void)
 int main(void)
 {
 	RUN(ages, "text: ages, and what is left");
+	RUN(characters, "text: UTF-8 is told from other bytes, and controls");
 	RUN(times, "text: times and durations");
 	RUN(policy, "facts: the policy, and why a rollback was asked for");
 	RUN(torn_writes, "facts: every kind of torn write");
