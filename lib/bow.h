@@ -131,6 +131,7 @@ enum bow_why {
 	BOW_WHY_COMMIT_RESTORING,
 	BOW_WHY_COMMIT_UNSURE,
 	BOW_WHY_OTHER_ACTION,
+	BOW_WHY_OTHER_UNDER_WAY,
 	/* going on with a checkpoint */
 	BOW_WHY_RESUME_RESTORING,
 	BOW_WHY_RESUME_VERSION,
@@ -410,7 +411,8 @@ struct bow_result {
  * Roll back or commit.  Everything is verified before the first write; with
  * `dry_run` nothing is written.  A finishing record is completed, whatever it
  * was for; -EPERM with BOW_WHY_OTHER_ACTION then says that it was completed
- * but was not what the caller asked for.  After -EINTR or a crash, run again.
+ * but was not what the caller asked for; with BOW_WHY_OTHER_UNDER_WAY, of a dry
+ * run, that this would be so.  After -EINTR or a crash, run again.
  */
 int bow_restore(struct bow_dev *dev, enum bow_action action, bool dry_run,
 		const struct bow_monitor *m, struct bow_result *result,

@@ -123,6 +123,9 @@ static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_OTHER_ACTION] = { ERROR, NULL,
 				   "the other action was already under way and "
 				   "was completed", NULL },
+	[BOW_WHY_OTHER_UNDER_WAY] = { ERROR, NULL,
+				      "the other action is under way and would "
+				      "be completed", NULL },
 	[BOW_WHY_RESUME_RESTORING] = { ERROR, NULL,
 				       "a rollback or a commit has begun: it can "
 				       "only be completed", NULL },

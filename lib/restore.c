@@ -160,7 +160,9 @@ static int act(struct restore *s, enum bow_action action)
 	case BOW_STATE_FINISHING:
 		r = complete(s, &s->log.finish);
 		if (!r && s->log.finish.action != action)
-			r = bow_fail(s->e, -EPERM, BOW_WHY_OTHER_ACTION, 0, 0);
+			r = bow_fail(s->e, -EPERM,
+				     s->dry_run ? BOW_WHY_OTHER_UNDER_WAY :
+						  BOW_WHY_OTHER_ACTION, 0, 0);
 		return r;
 	default:
 		return action == BOW_ACTION_COMMIT ? commit(s) : roll_back(s);

@@ -79,6 +79,13 @@ static void say_done(const struct outcome *out)
 		       text_duration(time, out->ms));
 }
 
+/* What is or would be completed is told of as such. */
+static bool is_other(const struct outcome *out)
+{
+	return out->e.why == BOW_WHY_OTHER_ACTION ||
+	       out->e.why == BOW_WHY_OTHER_UNDER_WAY;
+}
+
 /* After an error: in what state that leaves the device, and what to do. */
 static void say_next(const struct outcome *out)
 {
@@ -86,7 +93,7 @@ static void say_next(const struct outcome *out)
 
 	if (out->status == BOW_EXIT_DAMAGED)
 		what = "nothing was written; bow-verify tells more";
-	else if (out->e.why == BOW_WHY_OTHER_ACTION)
+	else if (is_other(out))
 		return;
 	else if (out->result.written)
 		what = "it is not complete; run it again";
@@ -102,8 +109,7 @@ static void say_text(const struct outcome *out)
 	if (out->o->verbose)
 		facts_text(stdout, &res->header, &res->finish, res->found,
 			   res->torn);
-	/* The other action was completed: that is told too. */
-	if (out->status == BOW_EXIT_OK || out->e.why == BOW_WHY_OTHER_ACTION)
+	if (out->status == BOW_EXIT_OK || is_other(out))
 		say_done(out);
 }
 

@@ -233,7 +233,12 @@ finishing() {
 		same_as "$image"
 		# The other action cannot be had any more: complete, and say so.
 		cp "$dir/again" "$img"
+		expect_unwritten 8 "$restore" --dry-run "--$other" "$img"
+		[[ $output == *"the other action is under way and would be completed"* ]]
+		[[ $output == *"the $action that was under way would be completed"* ]]
+		[[ $output != *"was completed"* ]]
 		expect 8 "$restore" "--$other" "$img"
+		[[ $output == *"the other action was already under way and was completed"* ]]
 		same_as "$image"
 		expect_unwritten 2 "$restore" "--$other" "$img"
 	done

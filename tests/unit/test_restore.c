@@ -160,9 +160,11 @@ static void other_action(void)
 	mem_reboot(&m, 0);
 	CHECK(bow_restore(&m.dev, BOW_ACTION_ROLLBACK, true, NULL, &result,
 			  &e) == -EPERM);
-	CHECK(e.why == BOW_WHY_OTHER_ACTION && !result.written);
+	CHECK(e.why == BOW_WHY_OTHER_UNDER_WAY && !result.written);
 	CHECK(!committed());
-	CHECK(run(BOW_ACTION_ROLLBACK, NULL) == -EPERM);
+	CHECK(bow_restore(&m.dev, BOW_ACTION_ROLLBACK, false, NULL, &result,
+			  &e) == -EPERM);
+	CHECK(e.why == BOW_WHY_OTHER_ACTION && result.written);
 	CHECK(committed());
 }
 
