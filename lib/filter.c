@@ -11,12 +11,30 @@ static u64 words(const struct bow_filter *f, u64 sectors)
 	return (sectors >> f->shift) / 64 + 1;
 }
 
+static u32 log2_of(u32 block_sectors)
+{
+	u32 shift = 0;
+
+	while (block_sectors >> (shift + 1))
+		shift++;
+	return shift;
+}
+
+int bow_filter_init_exact(struct bow_filter *f, u64 sectors, u32 block_sectors)
+{
+	u64 n;
+
+	f->shift = log2_of(block_sectors);
+	n = words(f, sectors);
+	f->word = n <= SIZE_MAX / sizeof(u64) ?
+			  bow_alloc((size_t)n * sizeof(u64)) : NULL;
+	return f->word ? 0 : -ENOMEM;
+}
+
 int bow_filter_init(struct bow_filter *f, u64 sectors, u32 block_sectors,
 		    size_t bytes)
 {
-	f->shift = 0;
-	while (block_sectors >> (f->shift + 1))
-		f->shift++;
+	f->shift = log2_of(block_sectors);
 	while (words(f, sectors) * sizeof(u64) > BYTES_MIN &&
 	       words(f, sectors) * sizeof(u64) > bytes)
 		f->shift++;
@@ -62,6 +80,19 @@ void bow_filter_add(struct bow_filter *f, u64 start, u64 n)
 	while (at < end) {
 		u64 *word = next_word(f, &at, end, &mask);
 
+		*word |= mask;
+	}
+}
+
+void bow_filter_add_again(struct bow_filter *f, struct bow_filter *again,
+			  u64 start, u64 n)
+{
+	u64 at = start >> f->shift, end = bits_end(f, start, n), mask;
+
+	while (at < end) {
+		u64 *word = next_word(f, &at, end, &mask);
+
+		again->word[word - f->word] |= *word & mask;
 		*word |= mask;
 	}
 }

@@ -5,7 +5,15 @@
  * The contents that an entry saved may have moved since.  While walking back,
  * the map says at every entry where they are at present.  Many entries are
  * gathered, and then read in the order of those places.
+ *
+ * A backup may be moved any number of times, each time with an entry that has a
+ * checksum of the same contents; what they come to has no bound in the size of the
+ * device.  Where it is more than that, entries are left out of which each block is
+ * saved by another entry too.  A block that was in use is saved once, so that what
+ * is put back is verified; and since each of the others has a block of its own, no
+ * more than two of them have a block in common: they are twice the device at most.
  */
+#include "filter.h"
 #include "log.h"
 #include "passes.h"
 #include "sweep.h"
@@ -29,6 +37,9 @@ struct verify {
 	const struct bow_monitor *monitor;
 	struct bow_sweep sweep;
 	struct item *item;	/* by the tags of the sweep */
+	bool choose;		/* leave out what other entries save as well: */
+	struct bow_filter once;	/* saved by an entry */
+	struct bow_filter again; /* by more than one */
 	u64 log_place;		/* of the log block being walked; 0: block 0 */
 	u64 done;
 	u64 total;
@@ -161,6 +172,43 @@ static void drop_log_block(struct verify *v, const struct bow_log *log)
 	v->log_place = 0;
 }
 
+/* The walk checks log blocks; the live copy is written in place. */
+static bool is_verified(const struct bow_entry *entry, enum bow_entry_kind kind)
+{
+	return entry->checksum && kind != BOW_ENTRY_LOG &&
+	       kind != BOW_ENTRY_LIVE && kind != BOW_ENTRY_CLAIM;
+}
+
+static int note_source(void *ctx, const struct bow_log *log, u32 sequence,
+		       u32 index, const struct bow_entry *entry,
+		       enum bow_entry_kind kind, struct bow_error *e)
+{
+	struct verify *v = ctx;
+
+	(void)log;
+	(void)sequence;
+	(void)index;
+	(void)e;
+	if (is_verified(entry, kind))
+		bow_filter_add_again(&v->once, &v->again, entry->source,
+				     entry->size >> BOW_SECTOR_SHIFT);
+	return 0;
+}
+
+/* Without memory for that all is read. */
+static int choose(struct verify *v, struct bow_log *log,
+		  const struct bow_monitor *m, struct bow_error *e)
+{
+	u32 n = bow_block_sectors(log->bs);
+
+	if (log->backup_bytes <= log->sectors << BOW_SECTOR_SHIFT ||
+	    bow_filter_init_exact(&v->once, log->sectors, n) ||
+	    bow_filter_init_exact(&v->again, log->sectors, n))
+		return 0;
+	v->choose = true;
+	return bow_log_walk(v->dev, log, note_source, v, m, e);
+}
+
 static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 			u32 index, const struct bow_entry *entry,
 			enum bow_entry_kind kind, struct bow_error *e)
@@ -175,9 +223,8 @@ static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 		return 0;
 	if (kind == BOW_ENTRY_LOG)
 		v->log_place = bow_where_get(log->where, entry->dest, &n);
-	/* The walk checks log blocks; the live copy is written in place. */
-	if (kind == BOW_ENTRY_LOG || kind == BOW_ENTRY_LIVE ||
-	    !entry->checksum) {
+	if (!is_verified(entry, kind) ||
+	    (v->choose && bow_filter_all(&v->again, entry->source, all))) {
 		report(v, entry->size);
 		return 0;
 	}
@@ -201,7 +248,11 @@ static int verify_all(struct verify *v, struct bow_log *log,
 	v->item = bow_alloc(v->sweep.room * sizeof(*v->item));
 	if (!v->item)
 		return bow_no_memory(e);
-	r = bow_log_walk(v->dev, log, verify_entry, v, &quiet, e);
+	r = choose(v, log, &quiet, e);
+	if (!r)
+		r = bow_log_walk(v->dev, log, verify_entry, v, &quiet, e);
+	bow_filter_free(&v->once);
+	bow_filter_free(&v->again);
 	if (!r)
 		r = check_gathered(v, e);
 	if (!r && v->first.why != BOW_WHY_NONE) {
