@@ -69,6 +69,16 @@ int open_standard_fds(void);
  */
 bool parse_fd(const char *arg, int *fd);
 
+/* ---- memory.c ---- */
+
+/*
+ * From here on let allocations fail that would take more than is available now, so
+ * that who can do with less does so.  Without /proc nothing changes.
+ */
+void memory_limit(void);
+/* Bytes that may be taken by what this file says; 0: it says nothing of that. */
+u64 memory_available(const char *meminfo);
+
 /* ---- progress.c, signal.c ---- */
 
 struct progress {

@@ -140,6 +140,7 @@ int main(int argc, char **argv)
 	status = parse_options(argc, argv, &o);
 	if (status >= 0)
 		return status;
+	memory_limit();
 	write = o.mode != MODE_CHECK && !o.dry_run;
 	r = signals_catch();
 	if (!r)

@@ -88,6 +88,37 @@ in_passes() {
 	identical "$img" "$dir/other"
 }
 
+# available KIB COMMAND...
+#   Runs the command where /proc/meminfo says that so much is available, which the
+#   kernel would grant and not have.
+available() {
+	printf 'MemTotal: 70000 kB\nMemAvailable: %s kB\nSwapFree: 0 kB\n' "$1" \
+		>"$dir/meminfo"
+	# shellcheck disable=SC2016  # the inner shell's
+	run unshare -m bash -c 'mount --bind "$1" /proc/meminfo || exit 77; shift
+		exec "$@"' - "$dir/meminfo" "${@:2}"
+}
+
+@test "less memory is available than the kernel would grant: in passes" {
+	requires native root
+	made='biglog --bs 512 260000'
+	"$top/build/tests/biglog" --bs 512 260000 "$img"
+	cp --sparse=always "$img" "$dir/other"
+	available 7000 "$restore" --check -v "$img"
+	[ "$status" -eq 0 ]
+	[[ $output == *"memory is short"* ]]
+	available 7000 "$verify" -v "$img"
+	[ "$status" -eq 0 ]
+	[[ $output == *"memory is short"* ]]
+	available 7000 "$restore" "$img"
+	[ "$status" -eq 0 ]
+	[[ $output =~ "$img: memory is short: the copies take "[1-9][0-9]*" passes" ]]
+	available 70000 "$restore" "$dir/other"
+	[ "$status" -eq 0 ]
+	[[ $output != *"memory is short"* ]]
+	identical "$img" "$dir/other"
+}
+
 @test "no memory at all: exit 8, and nothing written" {
 	requires native
 	big_log 1000000 512

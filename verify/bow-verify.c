@@ -171,6 +171,7 @@ int main(int argc, char **argv)
 	status = parse_options(argc, argv, &o);
 	if (status >= 0)
 		return status;
+	memory_limit();
 	r = signals_catch();
 	if (!r)
 		r = live_dev_open(&dev, o.device);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../tap.h"
 #include "cli.h"
@@ -76,6 +77,39 @@ static void characters(void)
 	      text_is_control(0x9f));
 	CHECK(!text_is_control(' ') && !text_is_control('~') &&
 	      !text_is_control(0xa0) && !text_is_control(0x20ac));
+}
+
+static u64 available(const char *meminfo)
+{
+	char path[] = "/tmp/meminfo.XXXXXX";
+	int fd = mkstemp(path);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	u64 got;
+
+	if (!f)
+		return 1;
+	fputs(meminfo, f);
+	fclose(f);
+	got = memory_available(path);
+	unlink(path);
+	return got;
+}
+
+static void memory(void)
+{
+	CHECK(available("MemTotal: 72000 kB\nMemAvailable:   40000 kB\n"
+			"SwapFree: 0 kB\n") == 30000u << 10);
+	CHECK(available("MemAvailable: 40000 kB\nSwapFree: 500 kB\n") ==
+	      30500u << 10);
+	/* Too little is tried, and no figure is no limit. */
+	CHECK(available("MemAvailable: 100 kB\n") == 4u << 20);
+	CHECK(!available("MemTotal: 72000 kB\n") && !available(""));
+	CHECK(!available("MemAvailable: 99999999999999999999999 kB\n"));
+	CHECK(!available("MemAvailable: many\n"));
+	CHECK(!memory_available("/nowhere"));
+	/* By the real one there is room for what this program needs. */
+	memory_limit();
+	CHECK(available("MemAvailable: 4 kB\n") == 4u << 20);
 }
 
 /* ---- the facts of a log ---- */
@@ -187,6 +221,7 @@ int main(void)
 {
 	RUN(ages, "text: ages, and what is left");
 	RUN(characters, "text: UTF-8 is told from other bytes, and controls");
+	RUN(memory, "memory: what is available, of /proc/meminfo");
 	RUN(times, "text: times and durations");
 	RUN(policy, "facts: the policy, and why a rollback was asked for");
 	RUN(torn_writes, "facts: every kind of torn write");
