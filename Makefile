@@ -158,7 +158,7 @@ $(B)/klibc/%.o: %.c $(HEADERS) $(B)/.build-config
 	$(call say,KLCC,$<)$(KLCC) $(KLIBC_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 build/bow-restore: $(call klibc,$(RESTORE_SRC) $(LIB_SRC))
-	$(call say,KLCC,$@)$(KLCC) -static -Wl,--gc-sections -o $@ $^ && strip $@
+	$(call say,KLCC,$@)$(KLCC) -static -Wl,--gc-sections,-z,noseparate-code -o $@ $^ && strip $@
 
 $(B)/bow-verify: $(call hosted,$(VERIFY_SRC) $(LIB_SRC))
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
