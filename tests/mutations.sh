@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# mutations.sh [--module] [FIRST [LAST]] - faults put in on purpose: is there a test that fails?
+# mutations.sh [--module] [--applies | --untried | FIRST [LAST]] - faults put in on
+# purpose: is there a test that fails?
 #
-# For each fault of tests/mutations.txt, or the FIRST to the LAST, one change in a
-# copy of the tree; then, until one fails, the unit tests and short campaigns of
+# For each fault of tests/mutations.txt, or the FIRST to the LAST, or those that
+# docs/records.jsonl does not know as caught, one change in a copy of the tree; then, until one fails, the unit tests and short campaigns of
 # tests/faults and tests/sim.  With --module faults of the module's shell, which is
 # tried in virtual machines.  TAP, a line a fault.  A fault that cannot be put in
-# any more is a failure as well.
+# any more is a failure as well; --applies looks for that alone.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -19,6 +20,11 @@ if [ "${1-}" = --module ]; then
 	kind=module-mutation
 	shift
 fi
+untried=0 applies=0
+case ${1-} in
+--untried) untried=1; shift ;;
+--applies) applies=1; shift ;;
+esac
 first=${1-1}
 last=${2-1000}
 here=$PWD
@@ -120,20 +126,47 @@ caught_by()
 	echo "$caught"
 }
 
+# put_in FILE SED
+#   False if there is no such place.  The file as it was is "good".
+put_in()
+{
+	cp "$1" good
+	sed -z -i "$2" "$1"
+	! cmp -s "$1" good
+}
+
 # mutate NAME FILE SED
 mutate()
 {
-	local begin=$SECONDS result
+	local begin=$SECONDS result='nothing: no such place in the source'
 
-	cp "$2" good
-	sed -z -i "$3" "$2"
-	if cmp -s "$2" good; then
-		result='nothing: no such place in the source'
-	else
+	if put_in "$2" "$3"; then
 		result=$(caught_by "$2")
 	fi
 	cp good "$2"
 	say "$1" "${result:-nothing: survived}" $((SECONDS - begin))
+}
+
+# only_put_in NAME FILE SED
+only_put_in()
+{
+	count=$((count + 1))
+	if put_in "$2" "$3"; then
+		echo "ok $count - $1"
+	else
+		bad=$((bad + 1))
+		echo "not ok $count - $1: no such place in the source"
+	fi
+	cp good "$2"
+}
+
+# is_caught NAME
+#   In a run whose record was kept.
+is_caught()
+{
+	jq -e -n --arg name "$1" --arg what $kind 'any(inputs;
+		.what == $what and .name == $name and .findings == 0)' \
+		"$here/docs/records.jsonl" >/dev/null
 }
 
 # say NAME RESULT SECONDS
@@ -151,7 +184,7 @@ say()
 
 git ls-files -z | xargs -0 cp --parents -t "$copy" || exit 1
 cd "$copy" || exit 1
-if [ -n "$(caught_by none)" ]; then
+if [ $applies = 0 ] && [ -n "$(caught_by none)" ]; then
 	echo 'not ok 1 - without a fault all tests pass'
 	cat build.log test.log
 	exit 1
@@ -159,9 +192,13 @@ fi
 while IFS='|' read -r name file rest; do
 	case $name in '#'* | '') continue ;; esac
 	number=$((number + 1))
-	if [ $number -ge "$first" ] && [ $number -le "$last" ]; then
-		# An expression may have more bars.
-		mutate "${name% }" "${file// /}" "${rest# }"
+	# An expression may have more bars.
+	set -- "${name% }" "${file// /}" "${rest# }"
+	if [ $applies = 1 ]; then
+		only_put_in "$@"
+	elif [ $number -ge "$first" ] && [ $number -le "$last" ] &&
+			! { [ $untried = 1 ] && is_caught "$1"; }; then
+		mutate "$@"
 	fi
 done <"$here/tests/$list"
 echo "1..$count"

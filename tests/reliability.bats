@@ -33,6 +33,11 @@ record() {
 	run -0 tests/reliability.sh --check
 }
 
+@test "reliability: every fault of the lists can be put in" {
+	run -0 tests/mutations.sh --applies
+	run -0 tests/mutations.sh --module --applies
+}
+
 @test "reliability: a figure that was typed is told" {
 	sed -i 's/^| fuzz | /&1/' "$tree/docs/reliability.md"
 	run -1 "$tree/tests/reliability.sh" --check
