@@ -323,11 +323,11 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 
 @test "engine: what cannot be copied ahead is left out, and tried once" {
 	guest_raw 4096
-	# Block 1250 fails.  A write reads one run, its own block and the guess, which
-	# counts as two where a part of it fails; then its own block alone.
+	# Block 1250 fails.  A write reads one run, its own block and the guess, of which
+	# the disk sees what is before and behind that; then its own block alone.
 	run vm_run "$(low_fails 10000 8)
 		$write_block"'
-		reads() { set -- $(cat /sys/block/dm-0/stat) && echo $1; }
+		reads() { set -- $(cat /sys/block/vda/stat) && echo $1; }
 		for i in 1242 1243 1244 1245 1246 1247 1248 1249; do
 			before=$(reads)
 			w $i 2>/dev/null || exit 1
