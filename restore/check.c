@@ -6,11 +6,12 @@
  */
 #include "restore.h"
 
-static void say_facts(const struct bow_log *log)
+static void say_facts(const struct bow_log *log, const struct superblock *sb)
 {
 	char size[TEXT_MAX];
 
 	facts_text(stdout, &log->header, &log->finish, log->state, log->torn);
+	superblock_text(stdout, sb);
 	if (!log->scanned)
 		return;
 	printf("log blocks: %llu\nentries: %llu\nbackups: %s\n",
@@ -21,8 +22,9 @@ static void say_facts(const struct bow_log *log)
 		puts("memory is short: a rollback will be slower");
 }
 
-static void say_json(const struct bow_log *log, const struct options *o,
-		     const struct bow_error *e, enum bow_exit status)
+static void say_json(const struct bow_log *log, const struct superblock *sb,
+		     const struct options *o, const struct bow_error *e,
+		     enum bow_exit status)
 {
 	struct json j = { .out = stdout };
 
@@ -31,6 +33,7 @@ static void say_json(const struct bow_log *log, const struct options *o,
 	json_string(&j, "action", "check");
 	json_u64(&j, "exit", status);
 	facts_json(&j, &log->header, &log->finish, log->state, log->torn);
+	superblock_json(&j, sb);
 	if (log->scanned) {
 		json_u64(&j, "log_blocks", log->log_blocks);
 		json_u64(&j, "entries", log->entries);
@@ -61,6 +64,7 @@ static int check_log(struct bow_dev *dev, struct bow_log *log,
 
 int run_check(struct bow_dev *dev, const struct options *o)
 {
+	struct superblock sb = { .found = false };
 	struct bow_log log;
 	struct bow_error e;
 	enum bow_exit status = BOW_EXIT_OK;
@@ -70,14 +74,16 @@ int run_check(struct bow_dev *dev, const struct options *o)
 		status = bow_error_exit(&e);
 	else if (log.state == BOW_STATE_NONE)
 		status = BOW_EXIT_NO_LOG;
+	if (status != BOW_EXIT_NO_LOG && (o->json || o->verbose))
+		superblock_read(dev, &sb);
 	if (r)
 		message_error(PROGRAM, o->device, &e);
 	if (o->json)
-		say_json(&log, o, &e, status);
+		say_json(&log, &sb, o, &e, status);
 	else if (!r && !o->quiet)
 		puts(facts_state(log.state));
 	if (!r && !o->json && o->verbose && !o->quiet)
-		say_facts(&log);
+		say_facts(&log, &sb);
 	bow_log_free(&log);
 	if (!r && message_close_stdout())
 		status = BOW_EXIT_ERROR;

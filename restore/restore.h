@@ -49,6 +49,21 @@ void report_end(const struct outcome *out);
 /* The action that was completed, or that was asked for. */
 const char *report_action(const struct outcome *out);
 
+/* ---- superblock.c ---- */
+
+/* What block 0 says by an ext superblock, whether its checksum is right or not. */
+struct superblock {
+	bool found;
+	u8 uuid[16];
+	char label[17];		/* "": none, or not UTF-8 */
+};
+
+/* Not found if it cannot be read. */
+void superblock_read(struct bow_dev *dev, struct superblock *sb);
+/* Members of an object, or lines "name: value" for people; none if not found. */
+void superblock_json(struct json *j, const struct superblock *sb);
+void superblock_text(FILE *out, const struct superblock *sb);
+
 /* ---- record.c ---- */
 
 /*

@@ -146,6 +146,63 @@ json() {
 	done
 }
 
+# has_names UUID LABEL
+#   Both are told, as text and as JSON; an empty LABEL is not.
+has_names()
+{
+	run -0 "$restore" --check -J "$img"
+	[ "$(jq -r .superblock_uuid <<<"$output")" = "$1" ]
+	[ "$(jq -r '.superblock_label // ""' <<<"$output")" = "$2" ]
+	run -0 "$restore" --check -v "$img"
+	[[ $output == *"superblock UUID: $1"* ]]
+	[ "$(sed -n 's/^superblock label: //p' <<<"$output")" = "$2" ]
+}
+
+@test "check: the names in a superblock that a cut has left with a wrong checksum" {
+	local uuid=01234567-89ab-cdef-0123-456789abcdef state label
+
+	requires jq
+	. "$top/tests/free-sectors.sh"
+	truncate -s 32M "$dir/fs"
+	mke2fs -q -t ext4 -b 4096 -U "$uuid" -L 'sm\o "r' "$dir/fs"
+	free_sectors "$dir/fs" >"$dir/fs.free"
+	for state in active torn-activation:5 finishing-rollback:5 finishing-commit:5; do
+		make_log --fs "$dir/fs" --free "$dir/fs.free" --size 32M \
+			--state "$state" --ops 40
+		has_names "$uuid" 'sm\o "r'
+	done
+	# What is not UTF-8, or controls a terminal, is no label; 16 bytes are all.
+	for label in '\xff\xfe' 'a\xc3' '\xc1\x81' '\xed\xa0\x80' '\xf4\x90\x80\x80' \
+			'a\nb' '\xc2\x9b' '123456789012345\xc3'; do
+		put_label "$label"
+		has_names "$uuid" ''
+	done
+	for label in 'gr\xc3\xb6\xc3\x9fe' '\xf0\x9f\x90\x8f' 1234567890123456; do
+		put_label "$label"
+		has_names "$uuid" "$(printf %b "$label")"
+	done
+}
+
+# put_label TEXT
+#   Over that of the superblock in block 0; a printf format.
+put_label()
+{
+	dd if=/dev/zero of="$img" bs=1 seek=$((1024 + 0x78)) count=16 \
+		conv=notrunc status=none
+	# shellcheck disable=SC2059  # bytes by their numbers
+	printf "$1" | dd of="$img" bs=1 seek=$((1024 + 0x78)) conv=notrunc \
+		status=none
+}
+
+@test "check: without a superblock there are no names" {
+	requires jq
+	make_log --features raw
+	run -0 "$restore" -J --check "$img"
+	[[ $output != *superblock* ]]
+	run -0 "$restore" -v --check "$img"
+	[[ $output != *superblock* ]]
+}
+
 # ---- progress ----
 
 @test "-C FD: lines as e2fsck's: phase, done, total, device; never backwards" {
