@@ -11,39 +11,18 @@
 
 #define OFF_LABEL 0x78u
 
-/*
- * The length of the UTF-8 character at `s`, 0 if there is none or it controls a
- * terminal.  What is read ends with a 0, which is no part of a character.
- */
-static unsigned int character(const u8 *s)
+/* UTF-8, of which no character controls a terminal? */
+static bool is_text(const char *s)
 {
-	static const u32 least[5] = { 0, 0, 0xa0, 0x800, 0x10000 };
-	unsigned int i, bytes = 1;
-	u32 c = s[0];
+	unsigned int bytes;
+	u32 c;
 
-	if (c < 0x80)
-		return c >= 0x20 && c != 0x7f;
-	while (bytes < 4 && c & 0x80 >> bytes)
-		bytes++;
-	c &= 0xffu >> (bytes + 1);
-	for (i = 1; i < bytes; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
+	for (; *s; s += bytes) {
+		bytes = text_utf8(s, &c);
+		if (!bytes || text_is_control(c))
+			return false;
 	}
-	if (bytes == 1 || c < least[bytes] || c > 0x10ffff ||
-	    (c >= 0xd800 && c < 0xe000))
-		return 0;
-	return bytes;
-}
-
-static bool is_text(const u8 *s)
-{
-	unsigned int bytes = 1;
-
-	for (; *s && bytes; s += bytes)
-		bytes = character(s);
-	return bytes;
+	return true;
 }
 
 void superblock_read(struct bow_dev *dev, struct superblock *sb)
@@ -59,7 +38,7 @@ void superblock_read(struct bow_dev *dev, struct superblock *sb)
 	memcpy(sb->uuid, super + BOW_EXT4_OFF_UUID, sizeof(sb->uuid));
 	memcpy(sb->label, super + OFF_LABEL, sizeof(sb->label) - 1);
 	/* Any bytes can be there; what is no text could not be asked for. */
-	if (!is_text((const u8 *)sb->label))
+	if (!is_text(sb->label))
 		sb->label[0] = '\0';
 }
 
