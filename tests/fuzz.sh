@@ -45,17 +45,34 @@ runs=${2--1}
 shift $(($# < 2 ? $# : 2))
 targets=${*:-chain plan restore undo resume}
 
-# compile TARGET OUTPUT FLAG...
+# library NAME FLAG...
+#   libbow, once for all targets, into $out/NAME.
+library()
+{
+	local objects=$out/$1 file
+
+	shift
+	rm -rf "$objects"
+	mkdir -p "$objects"
+	for file in lib/*.c kmod/bow_disk.c; do
+		# shellcheck disable=SC2086  # words
+		clang $flags "$@" -c -o "$objects/$(basename "$file" .c).o" "$file" ||
+			return 1
+	done
+}
+
+# compile TARGET NAME FLAG...
+#   Into $out/TARGET-NAME, with the library of that name.
 compile()
 {
-	local target=$1 output=$2
+	local target=$1 name=$2
 	local sources='tests/fuzz/device.c tests/fuzz/seal.c tests/fuzz/mutate.c'
 
 	[ "$target" = plan ] && sources=
 	shift 2
 	# shellcheck disable=SC2086  # words
-	clang $flags "$@" -o "$output" "tests/fuzz/fuzz_$target.c" $sources \
-		lib/*.c kmod/bow_disk.c
+	clang $flags "$@" -o "$out/$target-$name" "tests/fuzz/fuzz_$target.c" \
+		$sources "$out/$name"/*.o
 }
 
 build_seeds()
@@ -75,9 +92,11 @@ build()
 	local target
 
 	build_seeds || return 1
+	# shellcheck disable=SC2086  # words
+	library "$how" $watch || return 1
 	for target in $targets; do
 		# shellcheck disable=SC2086  # words
-		compile "$target" "$out/$target-$how" $watch || return 1
+		compile "$target" "$how" $watch || return 1
 	done
 }
 
@@ -116,10 +135,13 @@ fuzz()
 coverage()
 {
 	local target objects=
+	local counted='-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping'
 
+	# shellcheck disable=SC2086  # words
+	library cover $counted || return 1
 	for target in $targets; do
-		compile "$target" "$out/$target-cover" -fsanitize=fuzzer \
-			-fprofile-instr-generate -fcoverage-mapping || return 1
+		# shellcheck disable=SC2086  # words
+		compile "$target" cover $counted || return 1
 		# shellcheck disable=SC2046  # words
 		LLVM_PROFILE_FILE="$out/$target.profraw" "$out/$target-cover" \
 			-runs=0 $(inputs "$target") 2>/dev/null || return 1
