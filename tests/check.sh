@@ -51,8 +51,9 @@ programs_of()
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')"
 		echo "host sim-small build/tests/sim-small --states $(
 			[ $long = 0 ] && echo 100000 || echo 1000000)" ;;
-	faults)	echo "host faults build/tests/faults --logs 300 --states $(
-			[ $long = 0 ] && echo 100000 || echo 5000000 --stride 1)" ;;
+	faults)	echo "host faults build/tests/faults $([ $long = 0 ] &&
+			echo --logs 150 --states 50000 ||
+			echo --logs 300 --states 5000000 --stride 1)" ;;
 	fuzz)	echo "host fuzz tests/fuzz.sh $([ $long = 0 ] && echo 10 || echo 600)" ;;
 	log-writes) echo 'host log-writes tests/log-writes.sh' ;;
 	fio-long) echo 'host fio-long tests/fio.sh' ;;
