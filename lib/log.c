@@ -242,15 +242,14 @@ static int no_memory_for_map(const struct walk *w)
 static void note_twice(const struct walk *w, const struct bow_entry *entry)
 {
 	struct bow_log *log = w->log;
-	struct bow_extent x;
+	u64 first;
 
 	if (log->twice.why != BOW_WHY_NONE ||
-	    !bow_where_next(log->where, entry->source, &x) ||
-	    x.start >= entry->source + (entry->size >> BOW_SECTOR_SHIFT))
+	    !bow_where_any(log->where, entry->source,
+			   entry->size >> BOW_SECTOR_SHIFT, &first))
 		return;
 	log->twice = *w->e;
-	bow_bad(&log->twice, BOW_WHY_SOURCE_TWICE,
-		x.start > entry->source ? x.start : entry->source, 0);
+	bow_bad(&log->twice, BOW_WHY_SOURCE_TWICE, first, 0);
 }
 
 static int undo(struct walk *w, const struct bow_entry *entry, u32 index)

@@ -29,19 +29,6 @@ bool bow_plan_next(const struct bow_log *log, u64 target, struct bow_run *run)
 	return true;
 }
 
-/* The first of [place, place + sectors) that the plan writes; false: none. */
-static bool is_written(const struct bow_log *log, u64 place, u64 sectors,
-		       u64 *at)
-{
-	struct bow_extent x;
-
-	if (!bow_where_next(log->where, place, &x) ||
-	    x.start >= place + sectors)
-		return false;
-	*at = x.start > place ? x.start : place;
-	return true;
-}
-
 /*
  * Is nothing that [place, place + sectors) holds overwritten by the plan?
  * Then the copies can be made in any order, and again after an interruption.
@@ -51,7 +38,7 @@ static int check_kept(const struct bow_log *log, u64 place, u64 sectors,
 {
 	u64 at;
 
-	if (is_written(log, place, sectors, &at))
+	if (bow_where_any(log->where, place, sectors, &at))
 		return bow_bad(e, BOW_WHY_NOT_DISJOINT, at, 0);
 	return 0;
 }
@@ -61,7 +48,7 @@ static int check_place(const struct bow_log *log, u32 sequence, u64 place,
 {
 	u64 at;
 
-	if (!is_written(log, place, bow_block_sectors(log->bs), &at))
+	if (!bow_where_any(log->where, place, bow_block_sectors(log->bs), &at))
 		return 0;
 	e->in_block = true;
 	e->sequence = sequence;

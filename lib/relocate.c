@@ -168,3 +168,14 @@ bool bow_where_next(const struct bow_where *w, u64 sector,
 	*extent = bow_run_at(w, at);
 	return true;
 }
+
+bool bow_where_any(const struct bow_where *w, u64 start, u64 sectors,
+		   u64 *first)
+{
+	struct bow_extent x;
+
+	if (!bow_where_next(w, start, &x) || x.start >= start + sectors)
+		return false;
+	*first = x.start > start ? x.start : start;
+	return true;
+}

@@ -55,6 +55,10 @@ u64 bow_where_get(const struct bow_where *w, u64 sector, u64 *sectors);
 bool bow_where_next(const struct bow_where *w, u64 sector,
 		    struct bow_extent *extent);
 
+/* The first of [start, start + sectors) of which the map says something; or false. */
+bool bow_where_any(const struct bow_where *w, u64 start, u64 sectors,
+		   u64 *first);
+
 /* ---- when memory is short (passes.c) ---- */
 
 /*
