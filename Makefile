@@ -95,8 +95,8 @@ TEST_PROGRAMS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC)) \
 	$(B)/tests/fragment $(B)/tests/map $(B)/tests/ways $(B)/tests/logwrites
 # Not watched, not counted.
 ifeq ($(B),build)
-TEST_PROGRAMS += build/tests/stress build/tests/request build/tests/reseed build/tests/load \
-	build/tests/packages build/tests/spent
+TEST_PROGRAMS += build/tests/churn build/tests/stress build/tests/request build/tests/reseed \
+	build/tests/load build/tests/packages build/tests/spent
 endif
 
 all: $(PROGRAMS)
@@ -269,13 +269,14 @@ $(B)/tests/map: $(call hosted,tests/bench/map.c $(LIB_SRC) $(filter-out kmod/bow
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # These run in the minimal guest, which has no libc of its own.
+build/tests/churn: tests/vm/churn.c
 build/tests/stress: tests/vm/stress.c
 build/tests/request: tests/vm/request.c
 build/tests/reseed: tests/vm/reseed.c
 build/tests/load: tests/bench/load.c
 build/tests/packages: tests/bench/packages.c
-build/tests/stress build/tests/request build/tests/reseed build/tests/load build/tests/packages: \
-		build/.build-config
+build/tests/churn build/tests/stress build/tests/request build/tests/reseed build/tests/load \
+		build/tests/packages: build/.build-config
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) \
 		$(CFLAGS) -pthread -static -o $@ $(filter %.c,$^)

@@ -77,7 +77,7 @@ in_background()
 	vm_run 'mkdir /mnt/keep && cp /mnt/a/* /mnt/keep && sync
 		cd /mnt && find keep -type f | sort | xargs sha256sum >/tmp/sums
 		cp /tmp/sums /mnt/sums'
-	vm_run "($(work 100)) >/dev/null 2>&1 & sleep 1
+	vm_run "($(work_on 100)) >/dev/null 2>&1 & sleep 1
 		bowctl -J checkpoint /mnt
 		echo after >/mnt/after
 		echo changed >/mnt/keep/1

@@ -52,7 +52,7 @@ flip()
 	vm_run '[ ! -e /sys/block/nbd0/pid ] && [ -z "$(ls /run/bow)" ]'
 	run -2 vm_run 'bowctl browse --close --device /mnt /mnt'
 	# Read again and again while files change, with nothing kept in memory.
-	vm_run "($(work 100)) >/dev/null 2>&1 &
+	vm_run "($(work_on 100)) >/dev/null 2>&1 &
 		sleep 1
 		bowctl -J browse --device /mnt /old >/tmp/browse || exit 1
 		for i in 1 2; do
@@ -154,7 +154,7 @@ flip()
 	run -2 vm_run 'bowctl files /mnt/a/60'
 	run -2 vm_run 'bowctl browse --device /mnt/a/60 /other'
 	# Amid writes all of it can be read, and nothing that was not written to.
-	vm_run "($(work 60)) >/dev/null 2>&1 &
+	vm_run "($(work_on 60)) >/dev/null 2>&1 &
 		sleep 1
 		for i in 1 2 3; do
 			bowctl files /mnt >/tmp/files 2>&1 || { cat /tmp/files; exit 3; }

@@ -60,7 +60,7 @@ for program in bow-restore bow-verify bowctl; do
 	[ ! -x "build/$program" ] ||
 		copy_program "build/$program" "sbin/$program"
 done
-for program in stress request reseed; do
+for program in churn stress request reseed; do
 	[ ! -x "build/tests/$program" ] ||
 		copy_program "build/tests/$program" "t/$program"
 done

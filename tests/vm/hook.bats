@@ -338,7 +338,7 @@ cut_after_work()
 	vm_run 'mount -o remount,rw / && echo boot >>/resumed &&
 		mount -o bind / /mnt && sync'
 	vm_run "$(work 20)"
-	vm_send "$(work 10000)"
+	vm_send "$(work_on 10000)"
 	sleep 0.5
 	vm_cut
 }

@@ -122,7 +122,7 @@ vm_tree()
 	cmp -s "$(vm_module)" "$tree/lib/modules/dm-bow.ko" ||
 		rm -f "$tree.done"
 	for part in "$vm_src"/build/bow{ctl,-restore,-verify} \
-			"$vm_src"/build/tests/{stress,request,reseed} \
+			"$vm_src"/build/tests/{churn,stress,request,reseed} \
 			"$vm_src"/tests/vm/guest-*; do
 		if [ ! -e "$tree.done" ] || [ "$part" -nt "$tree.done" ]; then
 			rm -rf "$tree" "$tree.done"

@@ -53,7 +53,7 @@ teardown()
 	guest_lib
 	guest_checkpoint
 	vm_run "$(work 10)"
-	vm_run "($(work 10000)) & echo \$! >/tmp/load; sleep 1"
+	vm_run "($(work_on 10000)) & echo \$! >/tmp/load; sleep 1"
 	in_guest 'device=$(basename $(readlink -f /sys/block/vda/device))
 		echo $device >/sys/bus/virtio/drivers/virtio_blk/unbind
 		[ ! -e /sys/block/vda ]

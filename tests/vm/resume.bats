@@ -48,7 +48,7 @@ resumed()
 load_and_cut()
 {
 	vm_run "$(work "$2")" 120
-	vm_send "$(work 10000)"
+	vm_send "$(work_on 10000)"
 	sleep "$1"
 	vm_cut
 }

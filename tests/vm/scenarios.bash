@@ -117,19 +117,15 @@ guest_checkpoint()
 #   Print the script of a load: overwrite, delete, create, append, sync.
 work()
 {
-	cat <<-EOF
-	i=0
-	while [ \$i -lt $1 ]; do
-		i=\$((i + 1))
-		dd if=/dev/urandom of=/mnt/a/2\$((i % 10)) bs=4k count=\$((i % 40))
-		dd if=/dev/urandom of=/mnt/a/5\$((i % 10)) bs=3000 count=9 \\
-			seek=\$((i % 11)) conv=notrunc
-		rm -f /mnt/b/\$i
-		mkdir -p /mnt/new\$((i % 5))/dir\$i
-		cp /mnt/a/4\$((i % 10)) /mnt/new\$((i % 5))/file\$i
-		[ \$((i % 3)) -ne 0 ] || sync
-	done 2>/dev/null
-	EOF
+	echo "/t/churn /mnt $1"
+}
+
+# work_on ROUNDS
+#   The same for about a tenth of a second a round, so that it is not over before
+#   something else is done.
+work_on()
+{
+	echo "/t/churn /mnt $1 80"
 }
 
 # cut_while SCRIPT PAUSE

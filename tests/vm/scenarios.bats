@@ -106,7 +106,7 @@ rollback_in_guest()
 				bowctl checkpoint /mnt &&
 				mount -o remount,rw /mnt'
 		fi
-		vm_send "$(work 10000)"
+		vm_send "$(work_on 10000)"
 		sleep "$pause"
 		vm_cut
 		assert_rolls_back
