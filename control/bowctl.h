@@ -157,7 +157,7 @@ int ctl_place_open(struct ctl_place *p, const char *name, struct ctl_error *e);
 int ctl_place_log(struct ctl_place *p, const char *name, struct ctl_error *e);
 void ctl_place_close(struct ctl_place *p);
 
-/* ranges.c: ranges of sectors, and messages of many of them; pure */
+/* ranges.c: ranges of sectors and bitmaps, and messages of many of them; pure */
 
 struct ctl_range {
 	u64 start, length;		/* sectors */
@@ -169,7 +169,8 @@ bool ctl_range_inward(struct ctl_range *r, u32 unit);
 /* Gathers "VERB START LENGTH GAP+LENGTH..." and sends what is full. */
 struct ctl_batch {
 	char *text;
-	size_t size, used, empty;	/* bytes; empty: the verb alone */
+	size_t size, used;		/* bytes; used 0: nothing to send */
+	const char *verb;
 	u64 end;			/* sector: of the range before */
 	int (*send)(void *context, const char *text);
 	void *context;
@@ -182,6 +183,13 @@ struct ctl_batch {
 void ctl_batch_begin(struct ctl_batch *b, char *text, size_t size,
 		     const char *verb);
 int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r);
+/*
+ * Sends "free_bits START HEX", a message of its own: the free ones of the blocks of
+ * `unit` sectors from sector `start` on.  `used`: little-endian words, a bit a block;
+ * -EMSGSIZE if they are too many for the batch's room.
+ */
+int ctl_batch_add_free_bits(struct ctl_batch *b, u64 start, u32 unit,
+			    const u64 *used, size_t words);
 int ctl_batch_flush(struct ctl_batch *b);
 
 /* freemap.c: the free blocks of an ext4 filesystem, by libext2fs */
@@ -191,8 +199,10 @@ struct ctl_freemap {
 	u64 *used;			/* a bit a cluster, little-endian words */
 	u64 clusters;			/* from the first data block's on */
 	u32 block_sectors;		/* sectors a filesystem block */
+	u32 cluster_sectors;		/* sectors a bit of `used` */
 	u64 sectors;			/* the filesystem's size */
 	u64 free_sectors;		/* as the bitmaps say */
+	u64 free_ranges;
 };
 
 enum ctl_freemap_mode {
@@ -205,10 +215,20 @@ void ctl_freemap_init(void);
 /* Reads all block bitmaps through `fd`, which is not closed. */
 int ctl_freemap_read(struct ctl_freemap *map, int fd,
 		     enum ctl_freemap_mode mode, struct ctl_error *e);
-/* Calls `each` for every run of free blocks, in order, until it fails. */
+/* What is done with the free blocks, until it fails; both may be called. */
+struct ctl_freemap_visitor {
+	int (*range)(void *context, struct ctl_range r);
+	/*
+	 * For a stretch that has very many ranges, if not NULL: `words` words of the
+	 * map that begin at sector `start`.
+	 */
+	int (*bits)(void *context, u64 start, const u64 *used, size_t words);
+	void *context;
+};
+
+/* Visits every free block once, in order. */
 int ctl_freemap_walk(const struct ctl_freemap *map,
-		     int (*each)(void *context, struct ctl_range r),
-		     void *context);
+		     const struct ctl_freemap_visitor *v);
 void ctl_freemap_free(struct ctl_freemap *map);
 
 /* interrupt.c: SIGINT, SIGTERM and SIGHUP as a flag */

@@ -33,6 +33,7 @@ struct checkpoint {
 	struct ctl_freeze freeze;
 	struct ctl_batch batch;
 	struct ctl_error *e;
+	u64 free_ranges;
 	int dev_fd;
 	char message[MESSAGE_SIZE];
 };
@@ -130,6 +131,17 @@ static int add_range(void *context, struct ctl_range r)
 	return ctl_batch_add(&c->batch, &r);
 }
 
+static int add_bits(void *context, u64 start, const u64 *used, size_t words)
+{
+	struct checkpoint *c = context;
+
+	if (ctl_interrupted())
+		return ctl_fail(c->e, -EINTR, "interrupted");
+	return ctl_batch_add_free_bits(&c->batch, start,
+				       c->status.block_size >> BOW_SECTOR_SHIFT,
+				       used, words);
+}
+
 /* The module must hold what was handed over, no more and no less. */
 static int compare_free(struct checkpoint *c)
 {
@@ -145,12 +157,16 @@ static int compare_free(struct checkpoint *c)
 
 static int hand_over(struct checkpoint *c)
 {
+	struct ctl_freemap_visitor v = { .range = add_range, .context = c };
 	struct ctl_freemap map;
 	int err;
 
 	err = ctl_freemap_read(&map, c->dev_fd, CTL_FREEMAP_EXACT, c->e);
 	if (err)
 		return err;
+	c->free_ranges = map.free_ranges;
+	if (map.cluster_sectors == c->status.block_size >> BOW_SECTOR_SHIFT)
+		v.bits = add_bits;
 	if (c->place.dm.sectors < map.sectors)
 		err = ctl_fail(c->e, -EUCLEAN,
 			       "the filesystem (%llu sectors) is larger than the device (%llu)",
@@ -162,7 +178,7 @@ static int hand_over(struct checkpoint *c)
 	if (!err)
 		err = ctl_dm_message(&c->place.dm, "clear", c->e);
 	if (!err)
-		err = ctl_freemap_walk(&map, add_range, c);
+		err = ctl_freemap_walk(&map, &v);
 	if (!err)
 		err = ctl_batch_flush(&c->batch);
 	ctl_freemap_free(&map);
@@ -269,7 +285,7 @@ static void report_json(const struct checkpoint *c)
 	json_u64(&j, "frozen_us", c->freeze.frozen_us);
 	json_u64(&j, "free_bytes",
 			c->batch.sectors << BOW_SECTOR_SHIFT);
-	json_u64(&j, "free_ranges", c->batch.ranges);
+	json_u64(&j, "free_ranges", c->free_ranges);
 	json_close_object(&j);
 }
 
@@ -290,7 +306,7 @@ static void report(const struct checkpoint *c, const struct ctl_options *o)
 	       text_size(text, c->batch.sectors << BOW_SECTOR_SHIFT));
 	if (!o->verbose)
 		return;
-	printf("%s in ", text_count(text, c->batch.ranges, "free range"));
+	printf("%s in ", text_count(text, c->free_ranges, "free range"));
 	printf("%s to %s over %s\n",
 	       text_count(text, c->batch.messages, "message"),
 	       c->place.dm.path, c->place.dm.under);

@@ -102,55 +102,64 @@ static int get_bits(struct ctl_freemap *map, struct ctl_error *e)
 	return code ? lib_failed(code, "block bitmaps", e) : 0;
 }
 
-/* The first cluster at or after `from` that is used, or free. */
-static u64 find(const struct ctl_freemap *map, u64 from, bool used)
+/* The first cluster of [from, end) that is used, or free; `end`: none is. */
+static u64 find(const struct ctl_freemap *map, u64 from, u64 end, bool used)
 {
 	u64 flip = used ? 0 : ~0ull, word;
 
-	if (from >= map->clusters)
-		return map->clusters;
+	if (from >= end)
+		return end;
 	word = (le64_to_cpu(map->used[from / 64]) ^ flip) & ~0ull << from % 64;
 	while (!word) {
 		from = (from / 64 + 1) * 64;
-		if (from >= map->clusters)
-			return map->clusters;
+		if (from >= end)
+			return end;
 		word = le64_to_cpu(map->used[from / 64]) ^ flip;
 	}
 	from = from / 64 * 64 + (u64)__builtin_ctzll(word);
-	return from < map->clusters ? from : map->clusters;
+	return from < end ? from : end;
+}
+
+/* The sector where a cluster begins, or the filesystem ends. */
+static u64 sector_of(const struct ctl_freemap *map, u64 cluster)
+{
+	ext2_filsys fs = map->fs;
+	u64 block = EXT2FS_C2B(fs, EXT2FS_B2C(fs, fs->super->s_first_data_block) +
+				       cluster);
+
+	/* The last cluster may be less than whole. */
+	if (block > ext2fs_blocks_count(fs->super))
+		block = ext2fs_blocks_count(fs->super);
+	return block * map->block_sectors;
 }
 
 /*
- * Blocks [*first, *end): the next free run at or after cluster `from`; what
- * follows it, or 0: there is none.
+ * The next free run of clusters [from, end); what follows it, or 0: there is
+ * none.
  */
-static u64 next_run(const struct ctl_freemap *map, u64 from, u64 *first,
-		    u64 *end)
+static u64 next_run(const struct ctl_freemap *map, u64 from, u64 end,
+		    struct ctl_range *r)
 {
-	ext2_filsys fs = map->fs;
-	u64 start = EXT2FS_B2C(fs, fs->super->s_first_data_block);
-	u64 blocks = ext2fs_blocks_count(fs->super);
 	u64 next;
 
-	from = find(map, from, false);
-	if (from == map->clusters)
+	from = find(map, from, end, false);
+	if (from == end)
 		return 0;
-	next = find(map, from, true);
-	*first = EXT2FS_C2B(fs, start + from);
-	*end = EXT2FS_C2B(fs, start + next);
-	/* The last cluster may be less than whole. */
-	if (*end > blocks)
-		*end = blocks;
+	next = find(map, from, end, true);
+	r->start = sector_of(map, from);
+	r->length = sector_of(map, next) - r->start;
 	return next;
 }
 
-static u64 count_bitmaps(const struct ctl_freemap *map)
+static void count_bitmaps(struct ctl_freemap *map)
 {
-	u64 next = 0, blocks = 0, first, end;
+	struct ctl_range r;
+	u64 next = 0;
 
-	while ((next = next_run(map, next, &first, &end)))
-		blocks += end - first;
-	return blocks;
+	while ((next = next_run(map, next, map->clusters, &r))) {
+		map->free_sectors += r.length;
+		map->free_ranges++;
+	}
 }
 
 /* Superblock, group descriptors and bitmaps must tell the same. */
@@ -199,7 +208,6 @@ int ctl_freemap_read(struct ctl_freemap *map, int fd,
 {
 	ext2_filsys fs;
 	errcode_t code;
-	u64 blocks;
 	int err;
 
 	memset(map, 0, sizeof(*map));
@@ -220,32 +228,74 @@ int ctl_freemap_read(struct ctl_freemap *map, int fd,
 	err = get_bits(map, e);
 	if (err)
 		goto fail;
-	blocks = count_bitmaps(map);
+	map->block_sectors = fs->blocksize >> BOW_SECTOR_SHIFT;
+	map->cluster_sectors = map->block_sectors << (fs->super->s_log_cluster_size -
+						      fs->super->s_log_block_size);
+	count_bitmaps(map);
 	if (mode == CTL_FREEMAP_EXACT) {
-		err = check_counts(fs, blocks, e);
+		err = check_counts(fs, map->free_sectors / map->block_sectors, e);
 		if (err)
 			goto fail;
 	}
-	map->block_sectors = fs->blocksize >> BOW_SECTOR_SHIFT;
 	map->sectors = ext2fs_blocks_count(fs->super) * map->block_sectors;
-	map->free_sectors = blocks * map->block_sectors;
 	return 0;
 fail:
 	ctl_freemap_free(map);
 	return err;
 }
 
-int ctl_freemap_walk(const struct ctl_freemap *map,
-		     int (*each)(void *context, struct ctl_range r),
-		     void *context)
+/* A stretch is a plane of dm-bow's map, and of this many clusters. */
+#define STRETCH 32768u
+
+/*
+ * With more runs than this a stretch is shorter as a bitmap, of which four blocks are
+ * a digit: a run takes eight characters or so.
+ */
+#define DENSE (STRETCH / 4 / 8)
+
+/* Are there more than DENSE runs in the clusters [at, end)? */
+static bool is_dense(const struct ctl_freemap *map, u64 at, u64 end)
 {
-	u64 next = 0, first, end;
+	u64 before = 1, runs = 0;
+
+	/* A run begins where a free cluster follows one that is not. */
+	for (; at < end; at += 64) {
+		u64 unused = ~le64_to_cpu(map->used[at / 64]);
+
+		runs += bow_weight(unused & (~unused << 1 | before));
+		before = !(unused >> 63);
+	}
+	return runs > DENSE;
+}
+
+static int walk_ranges(const struct ctl_freemap *map, u64 at, u64 end,
+		       const struct ctl_freemap_visitor *v)
+{
+	struct ctl_range r;
 	int err = 0;
 
-	while (!err && (next = next_run(map, next, &first, &end)))
-		err = each(context, (struct ctl_range){
-					    first * map->block_sectors,
-					    (end - first) * map->block_sectors });
+	while (!err && (at = next_run(map, at, end, &r)))
+		err = v->range(v->context, r);
+	return err;
+}
+
+int ctl_freemap_walk(const struct ctl_freemap *map,
+		     const struct ctl_freemap_visitor *v)
+{
+	u64 at, end;
+	int err = 0;
+
+	for (at = 0; !err && at < map->clusters; at = end) {
+		end = map->clusters;
+		if (v->bits && end - at > STRETCH)
+			end = at + STRETCH;
+		if (v->bits && is_dense(map, at, end))
+			err = v->bits(v->context, sector_of(map, at),
+				      &map->used[at / 64],
+				      (size_t)((end - at + 63) / 64));
+		else
+			err = walk_ranges(map, at, end, v);
+	}
 	return err;
 }
 

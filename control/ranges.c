@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ranges.c - ranges of sectors, and messages of many of them
+ * ranges.c - ranges of sectors and bitmaps, and messages of many of them
  *
  * Pure: the caller sends.
  */
@@ -24,16 +24,14 @@ bool ctl_range_inward(struct ctl_range *r, u32 unit)
 void ctl_batch_begin(struct ctl_batch *b, char *text, size_t size,
 		     const char *verb)
 {
-	*b = (struct ctl_batch){ .text = text, .size = size };
-	b->empty = (size_t)snprintf(text, size, "%s", verb);
-	b->used = b->empty;
+	*b = (struct ctl_batch){ .text = text, .size = size, .verb = verb };
 }
 
 int ctl_batch_flush(struct ctl_batch *b)
 {
-	if (b->used == b->empty)
+	if (!b->used)
 		return 0;
-	b->used = b->empty;
+	b->used = 0;
 	b->messages++;
 	return b->send(b->context, b->text);
 }
@@ -55,6 +53,7 @@ static void put_number(struct ctl_batch *b, char before, u64 n)
 
 int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r)
 {
+	bool first;
 	int err;
 
 	if (b->size - b->used < CTL_BATCH_ROOM) {
@@ -62,11 +61,14 @@ int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r)
 		if (err)
 			return err;
 	}
+	first = !b->used;
+	if (first)
+		b->used = (size_t)snprintf(b->text, b->size, "%s", b->verb);
 	/*
 	 * Two numbers of at most 20 digits, two characters: CTL_BATCH_ROOM.  What
 	 * such a message takes is the reading of its digits.
 	 */
-	if (b->used > b->empty && r->start >= b->end) {
+	if (!first && r->start >= b->end) {
 		put_number(b, ' ', r->start - b->end);
 		put_number(b, '+', r->length);
 	} else {
@@ -77,4 +79,30 @@ int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r)
 	b->sectors += r->length;
 	b->ranges++;
 	return 0;
+}
+
+int ctl_batch_add_free_bits(struct ctl_batch *b, u64 start, u32 unit,
+			    const u64 *used, size_t words)
+{
+	static const char digits[] = "0123456789abcdef";
+	const u8 *bytes = (const u8 *)used;
+	int err = ctl_batch_flush(b);
+	size_t i;
+
+	if (err)
+		return err;
+	if (words > (b->size - CTL_BATCH_ROOM) / 16)
+		return -EMSGSIZE;
+	b->used = (size_t)snprintf(b->text, b->size, "free_bits %llu ",
+				   (unsigned long long)start);
+	for (i = 0; i < words; i++)
+		b->sectors += (u64)bow_weight(~used[i]) * unit;
+	for (i = 0; i < words * 8; i++) {
+		u8 unused = (u8)~bytes[i];
+
+		b->text[b->used++] = digits[unused >> 4];
+		b->text[b->used++] = digits[unused & 15];
+	}
+	b->text[b->used] = '\0';
+	return ctl_batch_flush(b);
 }

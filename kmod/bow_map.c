@@ -113,30 +113,42 @@ static u64 *take_spare(struct bow_map *map)
 	return plane ? plane : bow_alloc_plane(false);
 }
 
+int bow_map_add_free_word(struct bow_map *map, u64 word, u64 bits)
+{
+	struct bow_leaf *leaf = &map->leaf[word / BOW_LEAF_WORDS];
+	u64 *free, fresh, end;
+
+	if (word == 0)
+		bits &= ~1ull;
+	if (!bits)
+		return 0;
+	if (!leaf->was_free) {
+		leaf->was_free = take_spare(map);
+		if (!leaf->was_free)
+			return -ENOMEM;
+	}
+	free = &leaf->was_free[word % BOW_LEAF_WORDS];
+	fresh = bits & ~*free;
+	*free |= fresh;
+	add_free(map, leaf, bow_weight(fresh));
+	end = word * BITS + bow_fls(fresh);
+	if (fresh && map->cursor < end)
+		map->cursor = end;
+	return 0;
+}
+
 int bow_map_add_free(struct bow_map *map, u64 first, u64 count)
 {
-	if (first == 0 && count) {
-		first++;
-		count--;
-	}
-	while (count) {
-		struct bow_span s = span_at(map, first, count);
-		u64 fresh;
+	int err = 0;
 
-		if (!s.leaf->was_free) {
-			s.leaf->was_free = take_spare(map);
-			if (!s.leaf->was_free)
-				return -ENOMEM;
-		}
-		fresh = s.mask & ~s.leaf->was_free[s.word];
-		s.leaf->was_free[s.word] |= fresh;
-		add_free(map, s.leaf, bow_weight(fresh));
+	while (count && !err) {
+		struct bow_span s = span_at(map, first, count);
+
+		err = bow_map_add_free_word(map, first / BITS, s.mask);
 		first += s.count;
 		count -= s.count;
-		if (fresh && map->cursor < first)
-			map->cursor = first;
 	}
-	return 0;
+	return err;
 }
 
 void bow_map_remove_free(struct bow_map *map, u64 first, u64 count)

@@ -76,6 +76,8 @@ void bow_map_clear(struct bow_map *map);
  * free.
  */
 int bow_map_add_free(struct bow_map *map, u64 first, u64 count);
+/* The same for those of the blocks 64 * @word ... whose bits are set. */
+int bow_map_add_free_word(struct bow_map *map, u64 word, u64 bits);
 void bow_map_remove_free(struct bow_map *map, u64 first, u64 count);
 
 /*

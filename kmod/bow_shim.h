@@ -45,6 +45,12 @@ static inline u32 bow_weight(u64 word)
 	return hweight64(word);
 }
 
+/* The number of the highest bit that is set, the lowest being 1; 0: none is. */
+static inline u32 bow_fls(u64 word)
+{
+	return (u32)fls64(word);
+}
+
 /* A 32-bit kernel has no u64 / u32 of the compiler's. */
 static inline u64 bow_div_u64(u64 n, u32 by)
 {
@@ -104,6 +110,11 @@ static inline void bow_free(void *p)
 static inline u32 bow_weight(u64 word)
 {
 	return (u32)__builtin_popcountll(word);
+}
+
+static inline u32 bow_fls(u64 word)
+{
+	return word ? 64 - (u32)__builtin_clzll(word) : 0;
 }
 
 static inline u64 bow_div_u64(u64 n, u32 by)

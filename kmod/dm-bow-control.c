@@ -153,6 +153,58 @@ int bow_add_ranges(struct bow *bow, enum bow_range_kind kind,
 	return run_request(bow, &rq);
 }
 
+/* At most a plane is needed, as all bits of a word are in one leaf. */
+static int free_word(struct bow *bow, u64 word, u64 bits)
+{
+	int r;
+
+	if (!bits)
+		return 0;
+	r = fill_spare(bow);
+	if (r)
+		return r;
+	spin_lock(&bow->lock);
+	r = bow_map_add_free_word(&bow->core.map, word, bits);
+	spin_unlock(&bow->lock);
+	return r;
+}
+
+static int do_add_free_bits(struct bow *bow, struct bow_request *rq)
+{
+	unsigned int noio = memalloc_noio_save();
+	unsigned int i;
+	int r = check_kind(bow, BOW_RANGE_FREE);
+
+	for (i = 0; i < rq->count && !r; i++)
+		r = free_word(bow, rq->first / 64 + i,
+			      le64_to_cpu(rq->bits[i]));
+	memalloc_noio_restore(noio);
+	return r;
+}
+
+int bow_add_free_bits(struct bow *bow, u64 start, const __le64 *bits,
+		      unsigned int words)
+{
+	struct bow_request rq = {
+		.run = do_add_free_bits,
+		.bits = bits,
+		.first = start >> bow->block_shift,
+	};
+	u64 end = 0;
+
+	if (start & ((64u << bow->block_shift) - 1))
+		return -EINVAL;
+	while (words && !bits[words - 1])
+		words--;
+	if (words)
+		end = (words - 1) * 64ull +
+		      bow_fls(le64_to_cpu(bits[words - 1]));
+	if (rq.first > bow_blocks(bow) || end > bow_blocks(bow) - rq.first)
+		return -ERANGE;
+	rq.count = words;
+	return run_request(bow, &rq);
+}
+
 static int do_clear_free(struct bow *bow, struct bow_request *rq)
 {
 	if (bow->state != BOW_TRIM)

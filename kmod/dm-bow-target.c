@@ -437,6 +437,35 @@ static int message_ranges(struct bow *bow, enum bow_range_kind kind,
 	return r;
 }
 
+/*
+ * free_bits START HEX: free blocks as a bitmap, two digits a byte.  The lowest bit of
+ * the first byte is the block at sector START, a multiple of 64 blocks.  For a
+ * filesystem that is so fragmented that its ranges would be longer.
+ */
+static int message_free_bits(struct bow *bow, unsigned int argc, char **argv)
+{
+	unsigned int noio;
+	size_t digits;
+	__le64 *bits;
+	u64 start;
+	int r;
+
+	if (argc != 3 || kstrtou64(argv[1], 10, &start))
+		return -EINVAL;
+	digits = strlen(argv[2]);
+	if (!digits || digits % 2)
+		return -EINVAL;
+	noio = memalloc_noio_save();
+	bits = kvcalloc(DIV_ROUND_UP(digits, 16), sizeof(*bits), GFP_KERNEL);
+	memalloc_noio_restore(noio);
+	if (!bits)
+		return -ENOMEM;
+	r = hex2bin((u8 *)bits, argv[2], digits / 2) ? -EINVAL :
+		bow_add_free_bits(bow, start, bits, DIV_ROUND_UP(digits, 16));
+	kvfree(bits);
+	return r;
+}
+
 static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 		       char *result, unsigned int maxlen)
 {
@@ -448,6 +477,8 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return -EBUSY;
 	if (kind >= 0)
 		return message_ranges(bow, kind, argc, argv);
+	if (!strcmp(argv[0], "free_bits"))
+		return message_free_bits(bow, argc, argv);
 	if (argc != 1)
 		return -EINVAL;
 	if (!strcasecmp(argv[0], "clear"))
@@ -465,7 +496,7 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 
 static struct target_type bow_target = {
 	.name = "bow",
-	.version = { 1, 2, 0 },
+	.version = { 1, 3, 0 },
 	/*
 	 * Not DM_TARGET_PASSES_INTEGRITY: a backup has no tags, and the live
 	 * block 0 is elsewhere.

@@ -211,8 +211,10 @@ struct bow_request {
 	int (*run)(struct bow *bow, struct bow_request *rq);
 	int result;			/* 0 or -errno */
 	const struct bow_range *ranges;	/* of bow_add_ranges() */
-	unsigned int count;
 	enum bow_range_kind kind;
+	const __le64 *bits;		/* of bow_add_free_bits() */
+	u64 first;			/* block */
+	unsigned int count;		/* ranges, or words of bits */
 };
 
 struct bow_range {
@@ -299,6 +301,13 @@ int bow_restart(struct bow *bow);
 int bow_clear_free(struct bow *bow);
 int bow_add_ranges(struct bow *bow, enum bow_range_kind kind,
 		   const struct bow_range *ranges, unsigned int count);
+/*
+ * @words words of a bitmap of free blocks that begins at sector @start, a multiple
+ * of 64 blocks.  0 or -errno: -EINVAL for another sector, -ERANGE for blocks behind
+ * the end of the device.
+ */
+int bow_add_free_bits(struct bow *bow, u64 start, const __le64 *bits,
+		      unsigned int words);
 int bow_resume_checkpoint(struct bow *bow);
 /* Writes that wait for space shall not keep a suspend waiting. */
 void bow_unstall(struct bow *bow);

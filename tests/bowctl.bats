@@ -173,6 +173,44 @@ requires_root() {
 	same_as_dumpe2fs "$img"
 }
 
+# blocks_of SECTORS: ranges as blocks of so many sectors
+blocks_of() {
+	awk -v unit="$1" '{ for (i = 0; i < $2; i += unit) printf "%.0f\n", $1 + i }'
+}
+
+# same_as_bits FILE SECTORS: bitmaps and ranges together are the blocks that ranges
+# alone are
+same_as_bits() {
+	"$ctl" free "$1" exact | blocks_of "$2" >"$dir/expected"
+	"$ctl" free "$1" bits >"$dir/bits"
+	grep -v bits "$dir/bits" | blocks_of "$2" >"$dir/found"
+	cmp "$dir/expected" "$dir/found"
+}
+
+@test "free ranges: what is in very many pieces is told as a bitmap" {
+	local bs
+
+	for bs in 1024 2048 4096; do
+		rm -f "$img"
+		make_fs $(((9 * 32768 + 20000) * bs / 1024))K -b $bs
+		same_as_bits "$img" $((bs / 512))
+		run ! grep bits "$dir/bits"
+		"$top/build/tests/fragment" "$img"
+		same_as_bits "$img" $((bs / 512))
+		grep bits "$dir/bits"
+		# The filesystem's last part is less than a stretch.
+		[ "$(grep bits "$dir/bits" | tail -n 1 | cut -d' ' -f4)" -lt 32768 ]
+	done
+	# A stretch that is not so fragmented is told as ranges.
+	rm -f "$img"
+	make_fs 1G -b 4096 -E lazy_itable_init=1
+	debugfs -w -R 'setb 40000 20000' "$img" >"$dir/debugfs" 2>&1
+	"$top/build/tests/fragment" "$img"
+	same_as_bits "$img" 8
+	grep "bits $((65536 * 8)) " "$dir/bits"
+	run ! grep "bits $((32768 * 8)) " "$dir/bits"
+}
+
 @test "free ranges: block groups never initialised are read right" {
 	make_fs 2G -b 4096 -O '^flex_bg'
 	dumpe2fs "$img" 2>/dev/null | grep -q BLOCK_UNINIT

@@ -3,6 +3,8 @@
  * ctl.c - parts of bowctl that work without dm-bow, one at a time
  *
  *   ctl free FILE exact|estimate     free ranges, "START LENGTH" in sectors
+ *   ctl free FILE bits               the same, and "bits START UNIT LENGTH", LENGTH units
+ *                                    as a bitmap, before what is told of those
  *   ctl hold MOUNTPOINT LIMIT MS     freeze, wait, thaw; both in ms
  *   ctl frozen MOUNTPOINT            is it?  exit 0: yes, 1: no
  *   ctl states IMAGE                 what resume would say of each block, "START
@@ -49,22 +51,42 @@ static int print_range(void *context, struct ctl_range r)
 	return 0;
 }
 
+static u32 unit;	/* sectors a bit */
+
+static int print_bits(void *context, u64 start, const u64 *used, size_t words)
+{
+	u64 i;
+
+	(void)context;
+	printf("bits %llu %u %zu\n", (unsigned long long)start, unit, words * 64);
+	for (i = 0; i < words * 64; i++) {
+		if (!(le64_to_cpu(used[i / 64]) >> i % 64 & 1))
+			printf("%llu %u\n",
+			       (unsigned long long)(start + i * unit), unit);
+	}
+	return 0;
+}
+
 static int run_free(const char *path, const char *mode)
 {
+	struct ctl_freemap_visitor v = { .range = print_range };
 	struct ctl_freemap map;
 	struct ctl_error e = { "" };
 	int fd = open_or_die(path);
 	int err;
 
+	if (strcmp(mode, "bits") == 0)
+		v.bits = print_bits;
 	ctl_freemap_init();
 	err = ctl_freemap_read(&map, fd,
-			       strcmp(mode, "exact") ? CTL_FREEMAP_ESTIMATE :
-						       CTL_FREEMAP_EXACT,
+			       strcmp(mode, "estimate") ? CTL_FREEMAP_EXACT :
+							  CTL_FREEMAP_ESTIMATE,
 			       &e);
 	close(fd);
 	if (err)
 		return failed(&e);
-	err = ctl_freemap_walk(&map, print_range, NULL);
+	unit = map.cluster_sectors;
+	err = ctl_freemap_walk(&map, &v);
 	ctl_freemap_free(&map);
 	return err ? BOW_EXIT_ERROR : 0;
 }

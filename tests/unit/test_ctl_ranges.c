@@ -11,6 +11,7 @@
 struct sent {
 	struct ctl_range r[4096];
 	unsigned int ranges, messages;
+	char bits[200];		/* the last message "free_bits" */
 	size_t longest;
 	int fail_at;		/* this message fails; 0: none */
 };
@@ -28,6 +29,10 @@ static int collect(void *context, const char *text)
 		s->longest = strlen(text);
 	if (++s->messages == (unsigned int)s->fail_at)
 		return -ENOSPC;
+	if (strncmp(text, "free_bits ", 10) == 0) {
+		snprintf(s->bits, sizeof(s->bits), "%s", text);
+		return 0;
+	}
 	if (strncmp(text, "free ", 5) != 0)
 		return -EPROTO;
 	for (text += 4; sscanf(text, " %llu%c%llu%n", &start, &between, &length,
@@ -146,6 +151,29 @@ static void test_short(void)
 	CHECK(strcmp(text, "free 2000 16") == 0);
 }
 
+static void test_bits(void)
+{
+	const u8 used[] = { 0xff, 0xfe, 0x00, 0x5f, 0xff, 0xff, 0xff, 0x7f,
+			    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfd };
+	struct ctl_range r = { 1000, 8 };
+	struct ctl_batch b;
+	char text[CTL_BATCH_ROOM + 32];
+	u64 words[2];
+
+	memcpy(words, used, sizeof(words));
+	begin(&b, text, sizeof(text));
+	CHECK(ctl_batch_add(&b, &r) == 0);
+	CHECK(ctl_batch_add_free_bits(&b, UINT64_MAX, 8, words, 2) == 0);
+	CHECK(strcmp(sent.bits, "free_bits 18446744073709551615 "
+				"0001ffa0000000800000000000000002") == 0);
+	CHECK(sent.longest < sizeof(text));
+	/* What had been gathered went first, and what follows is not mixed up. */
+	CHECK(sent.ranges == 1 && sent.messages == 2 && b.messages == 2);
+	CHECK(b.sectors == 8 + (1 + 8 + 2 + 1 + 1) * 8);
+	CHECK(ctl_batch_add(&b, &r) == 0 && strcmp(text, "free 1000 8") == 0);
+	CHECK(ctl_batch_add_free_bits(&b, 0, 8, words, 3) == -EMSGSIZE);
+}
+
 static void test_largest_numbers(void)
 {
 	struct ctl_range r = { UINT64_MAX, UINT64_MAX };
@@ -182,6 +210,7 @@ int main(void)
 	RUN(test_nothing, "no range, no message");
 	RUN(test_short, "a range that follows another is told by the gap");
 	RUN(test_all_arrive, "every range arrives once, in order");
+	RUN(test_bits, "a bitmap is a message of its own, the first block's bit the lowest");
 	RUN(test_largest_numbers, "the largest numbers fit");
 	RUN(test_failure_ends, "a message that fails is reported");
 	return tap_done();

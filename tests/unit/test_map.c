@@ -66,7 +66,23 @@ static bool same(void)
 	       map.held == how_many(BOW_HELD);
 }
 
-/* Random free ranges, added and removed, before the map is armed. */
+/* Bits of any word, those behind the end left out. */
+static void some_free_bits(void)
+{
+	u64 word = draw((BLOCKS + 63) / 64), i;
+	u64 bits = draw(1ull << 31) << 33 | draw(1ull << 31);
+
+	for (i = 0; i < 64; i++) {
+		if (word * 64 + i >= BLOCKS)
+			bits &= ~(1ull << i);
+		else if (bits >> i & 1)
+			change(word * 64 + i, 1, BOW_USED, BOW_FREE);
+	}
+	if (bow_map_add_free_word(&map, word, bits))
+		abort();
+}
+
+/* Random free ranges and bits, added and removed, before the map is armed. */
 static void random_free(void)
 {
 	u64 first, count, i;
@@ -74,15 +90,20 @@ static void random_free(void)
 	memset(model, BOW_USED, sizeof(model));
 	for (i = 0; i < 60; i++) {
 		some_range(&first, &count);
-		if (draw(3)) {
+		switch (draw(3)) {
+		case 0:
 			if (bow_map_add_free(&map, first, count))
 				abort();
 			change(first, count, BOW_USED, BOW_FREE);
-			model[0] = BOW_USED;
-		} else {
+			break;
+		case 1:
+			some_free_bits();
+			break;
+		default:
 			bow_map_remove_free(&map, first, count);
 			change(first, count, BOW_FREE, BOW_USED);
 		}
+		model[0] = BOW_USED;
 	}
 }
 

@@ -243,6 +243,23 @@ little_free()
 		[ $(cat /sys/block/dm-1/bow/free) = 112 ]
 		dmsetup message bow-root 0 free 888 16
 		[ $(cat /sys/block/dm-1/bow/free) = 112 ]
+		# Blocks 0 (never free), 1, 8, 13, 15; from block 64 on 64, 69, 71.
+		dmsetup message bow-root 0 clear
+		dmsetup message bow-root 0 free_bits 0 03a1
+		[ $(cat /sys/block/dm-1/bow/free) = 32 ]
+		dmsetup message bow-root 0 free_bits 512 a1
+		[ $(cat /sys/block/dm-1/bow/free) = 56 ]
+		dmsetup message bow-root 0 free 8 8 64 8 104 8 120 8 512 8 552 8 568 8
+		[ $(cat /sys/block/dm-1/bow/free) = 56 ]
+		# The last block of the device, and one behind it.
+		dmsetup message bow-root 0 free_bits 130560 0000000000000080000000
+		[ $(cat /sys/block/dm-1/bow/free) = 64 ]
+		for bits in "130560 000000000000000001" "131072 01" "8 01" "256 01" \
+				"18446744073709551104 01" "0 010" "0 0x" "0" \
+				"0 01 01" "-512 01"; do
+			dmsetup message bow-root 0 free_bits $bits && exit 1
+			[ $(cat /sys/block/dm-1/bow/free) = 64 ]
+		done
 		dmsetup message bow-root 0 nonsense && exit 1
 		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
 }
