@@ -184,9 +184,15 @@ void ctl_batch_begin(struct ctl_batch *b, char *text, size_t size,
 		     const char *verb);
 int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r);
 /*
+ * Words of a bitmap that a message of CTL_BATCH_SIZE bytes has room for: a quarter of
+ * that takes a third longer in all, with a message for each.
+ */
+#define CTL_BATCH_BITS_MAX 4096u
+#define CTL_BATCH_SIZE (CTL_BATCH_BITS_MAX * 16 + CTL_BATCH_ROOM)
+/*
  * Sends "free_bits START HEX", a message of its own: the free ones of the blocks of
  * `unit` sectors from sector `start` on.  `used`: little-endian words, a bit a block;
- * -EMSGSIZE if they are too many for the batch's room.
+ * -EMSGSIZE if they are more than the batch's text has room for.
  */
 int ctl_batch_add_free_bits(struct ctl_batch *b, u64 start, u32 unit,
 			    const u64 *used, size_t words);

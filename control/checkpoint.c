@@ -24,9 +24,6 @@
 /* Below this the module could not even begin; see also on_full. */
 #define FREE_MIN (1024 * 1024)
 
-/* A message to the module; thousands of ranges at once. */
-#define MESSAGE_SIZE 16384
-
 struct checkpoint {
 	struct ctl_place place;
 	struct ctl_status status;
@@ -35,7 +32,7 @@ struct checkpoint {
 	struct ctl_error *e;
 	u64 free_ranges;
 	int dev_fd;
-	char message[MESSAGE_SIZE];
+	char message[CTL_BATCH_SIZE];
 };
 
 static int open_device(struct checkpoint *c)

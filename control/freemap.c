@@ -244,8 +244,8 @@ fail:
 	return err;
 }
 
-/* A stretch is a plane of dm-bow's map, and of this many clusters. */
-#define STRETCH 32768u
+/* Clusters of a stretch: a message is sent for each that is told as a bitmap. */
+#define STRETCH (CTL_BATCH_BITS_MAX * 64u)
 
 /*
  * With more runs than this a stretch is shorter as a bitmap, of which four blocks are

@@ -19,9 +19,6 @@
 #include "cli.h"
 #include "resume.h"
 
-/* A message to the module; thousands of ranges at once. */
-#define MESSAGE_SIZE 16384
-
 /* What the module is told, in this order: what was free comes first. */
 static const struct kind {
 	enum bow_resume_kind kind;
@@ -44,7 +41,7 @@ struct resume {
 	u64 ranges[KINDS];
 	u64 sectors[KINDS];
 	u64 pool;			/* sectors */
-	char message[MESSAGE_SIZE];
+	char message[CTL_BATCH_SIZE];
 };
 
 /* ---- the log ---- */

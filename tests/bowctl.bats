@@ -192,23 +192,23 @@ same_as_bits() {
 
 	for bs in 1024 2048 4096; do
 		rm -f "$img"
-		make_fs $(((9 * 32768 + 20000) * bs / 1024))K -b $bs
+		make_fs $(((262144 + 200000) * bs / 1024))K -b $bs
 		same_as_bits "$img" $((bs / 512))
 		run ! grep bits "$dir/bits"
 		"$top/build/tests/fragment" "$img"
 		same_as_bits "$img" $((bs / 512))
 		grep bits "$dir/bits"
 		# The filesystem's last part is less than a stretch.
-		[ "$(grep bits "$dir/bits" | tail -n 1 | cut -d' ' -f4)" -lt 32768 ]
+		[ "$(grep bits "$dir/bits" | tail -n 1 | cut -d' ' -f4)" -lt 262144 ]
 	done
 	# A stretch that is not so fragmented is told as ranges.
 	rm -f "$img"
-	make_fs 1G -b 4096 -E lazy_itable_init=1
-	debugfs -w -R 'setb 40000 20000' "$img" >"$dir/debugfs" 2>&1
+	make_fs 2G -b 4096 -E lazy_itable_init=1
+	debugfs -w -R 'setb 40000 150000' "$img" >"$dir/debugfs" 2>&1
 	"$top/build/tests/fragment" "$img"
 	same_as_bits "$img" 8
-	grep "bits $((65536 * 8)) " "$dir/bits"
-	run ! grep "bits $((32768 * 8)) " "$dir/bits"
+	grep "bits $((262144 * 8)) " "$dir/bits"
+	run ! grep "bits 0 " "$dir/bits"
 }
 
 @test "free ranges: block groups never initialised are read right" {

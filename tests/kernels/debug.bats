@@ -57,6 +57,16 @@ guest_watched()
 		echo clear >/sys/kernel/debug/kmemleak'
 }
 
+@test "debug kernel: a leak that was put in on purpose is found" {
+	BOW_MODULE=$(dirname "$(dirname "$BOW_MODULE")")/leak/dm-bow.ko
+	guest_watched
+	in_guest 'create 4096
+		dmsetup remove bow-root
+		leaks >/tmp/leaks
+		cat /tmp/leaks
+		grep "bow_ctr.*dm_bow" /tmp/leaks' 120
+}
+
 # The locks are still watched: one report, and lockdep is off.
 @test "debug kernel: checkpoints that end in every way leak nothing" {
 	guest_watched
