@@ -11,6 +11,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <linux/nbd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -234,6 +235,7 @@ static int start(const char *name, struct view *v, const int sock[2],
 {
 	char path[32];
 	pid_t device, server;
+	int err;
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	server = fork();
@@ -251,7 +253,11 @@ static int start(const char *name, struct view *v, const int sock[2],
 	}
 	if (device < 0)
 		return ctl_fail(e, -errno, "fork: %s", strerror(errno));
-	return await(name, device, v->dev->size / UNIT, e);
+	err = await(name, device, v->dev->size / UNIT, e);
+	/* Nobody would end it; without it the server has nobody to answer. */
+	if (err == -ETIMEDOUT && !kill(device, SIGKILL))
+		waitpid(device, NULL, 0);
+	return err;
 }
 
 int ctl_nbd_begin(const char *name, struct view *v, struct ctl_error *e)
