@@ -164,23 +164,31 @@ static int plan_copy(struct bow_core *core, struct bow_batch *batch, u64 first,
 {
 	struct bow_copy c = { .src = first, .live0 = live0 };
 	u64 n;
-	int r;
 
 	if (batch->copies == BOW_BATCH_COPIES ||
 	    *count > BOW_BATCH_BLOCKS - batch->blocks)
 		return -E2BIG;
-	r = reserve_logs(core, batch, bow_batch_entries(batch) + 1);
-	if (r)
-		return r;
 	n = bow_map_alloc(&core->map, *count, &c.dst);
 	if (!n)
 		return -ENOSPC;
 	c.blocks = (u32)n;
 	c.offset = batch->blocks;
+	if (!merge_copy(batch, &c)) {
+		/*
+		 * Not before it is known that this takes an entry: a place that is
+		 * HELD for a log block that never comes would be backed up, as if
+		 * the log had put something there.
+		 */
+		int r = reserve_logs(core, batch, bow_batch_entries(batch) + 1);
+
+		if (r) {
+			bow_map_unalloc(&core->map, c.dst, n);
+			return r;
+		}
+		batch->copy[batch->copies++] = c;
+	}
 	*count = n;
 	batch->blocks += c.blocks;
-	if (!merge_copy(batch, &c))
-		batch->copy[batch->copies++] = c;
 	if (live0) {
 		batch->moves_live0 = true;
 		batch->new_live0 = c.dst;

@@ -128,6 +128,9 @@ static void count_batch(struct sim *sim, const struct bow_batch *batch)
 		     le32_to_cpu(bow_core_header(core)->sequence);
 	struct coverage *cov = sim->cov;
 
+	if (batch->logs != rolled + batch->moves_next_log)
+		sim_fail(sim, "%u places are held for log blocks, %u are used",
+			 batch->logs, rolled + batch->moves_next_log);
 	cov->batches++;
 	cov->rolled += rolled;
 	cov->rolled_twice += rolled > 1;

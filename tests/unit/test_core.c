@@ -250,6 +250,34 @@ static void test_too_big(void)
 	CHECK(writes.count == 1 + (256 - 9 + 8) / 9);
 }
 
+/*
+ * The log has room for one entry more, and a copy that needs none is planned when the
+ * next free block is not beside it.
+ */
+static void test_no_place_for_nothing(void)
+{
+	u64 first = 1004, i;
+	u32 logs;
+
+	active(512, 1000, 20);
+	claim_all();
+	bow_map_take(&core.map, 1018, 2, NULL);
+	for (i = 0; le32_to_cpu(header_of(core.log).count) <
+		    core.max_entries - 1; i++) {
+		CHECK(add(5 + 2 * i, 1) == 0);
+		publish();
+	}
+	CHECK(add(500, 1) == 0);
+	CHECK(batch.copy[0].dst == first + i);
+	CHECK(add(600, 20) == -ENOSPC);
+	CHECK(bow_map_return_begin(&core.map, 1019, 1) == 1);
+	bow_map_return_end(&core.map, 1019, 1);
+	CHECK(add(501, 1) == 0);
+	logs = batch.logs;
+	publish();
+	CHECK(le32_to_cpu(header_of(core.log).sequence) == logs);
+}
+
 static void test_own_places(void)
 {
 	active(4096, 1000, 100);
@@ -486,6 +514,7 @@ int main(void)
 	RUN(test_abort, "an aborted batch leaves everything as before");
 	RUN(test_avoided_place, "a place that cannot be written is left alone");
 	RUN(test_too_big, "256 copies fit, one more does not");
+	RUN(test_no_place_for_nothing, "no place is held for a log block that never comes");
 	RUN(test_own_places, "a place of the batch waits for the next batch");
 	RUN(test_roll_over, "one batch may fill several log blocks");
 	RUN(test_next_log_moves, "the reserved place moves out of the way");
