@@ -14,6 +14,7 @@
 #include "bow_shim.h"
 #include "bow_format.h"
 #include "exit-codes.h"
+#include "words.h"
 
 /* ---- device: the only way to the disk (device.c) ---- */
 
@@ -261,7 +262,6 @@ struct bow_finish {
 
 struct bow_where;		/* relocate.h */
 struct bow_passes;		/* passes.h */
-struct bow_places;		/* places.c */
 
 struct bow_log {
 	enum bow_state state;
@@ -278,10 +278,9 @@ struct bow_log {
 	bool frugal;			/* set by the caller before a scan, which
 					 * may then leave `where` in part */
 	struct bow_passes *passes;	/* not NULL: it did, memory is short */
-	struct bow_places *places;	/* of the log blocks */
-	struct bow_places *last_places;
-	struct bow_error twice;		/* the entry that saves what a newer one
-					 * saves again; why NONE: there is none */
+	struct bow_words places;	/* of the log blocks, newest first */
+	struct bow_words superseded;	/* backups of what an older entry has
+					 * saved: source, place, sectors */
 	u64 live;			/* sector of the live block 0; 0: ? */
 	u64 log_blocks;
 	u64 entries;			/* claims and moves included */

@@ -101,8 +101,8 @@ static const struct why whys[BOW_WHY_END] = {
 				   "would be written and holds this log block, "
 				   "which is needed to the end", NULL },
 	[BOW_WHY_SOURCE_TWICE] = { DAMAGED, "sector",
-				   "is backed up here and again later, which "
-				   "no writer does", NULL },
+				   "is backed up twice, and the later backup "
+				   "would be written over", "at sector" },
 	[BOW_WHY_RECORD] = { DAMAGED, NULL,
 			     "the finishing record is not understood", NULL },
 	[BOW_WHY_RECORD_CSUM] = { DAMAGED, NULL,

@@ -234,30 +234,15 @@ static int no_memory_for_map(const struct walk *w)
 			(entries * BOW_WHERE_RUN_BYTES >> 20) + 1);
 }
 
-/*
- * A block is backed up when it is overwritten for the first time.  After that it
- * is so again only if it was free, and has been given a backup itself: that entry
- * has been undone before this one, and the map knows nothing of the block.
- */
-static void note_twice(const struct walk *w, const struct bow_entry *entry)
-{
-	struct bow_log *log = w->log;
-	u64 first;
-
-	if (log->twice.why != BOW_WHY_NONE ||
-	    !bow_where_any(log->where, entry->source,
-			   entry->size >> BOW_SECTOR_SHIFT, &first))
-		return;
-	log->twice = *w->e;
-	bow_bad(&log->twice, BOW_WHY_SOURCE_TWICE, first, 0);
-}
-
 static int undo(struct walk *w, const struct bow_entry *entry, u32 index)
 {
-	int r;
+	int r = 0;
 
+	/* Block 0 is superseded by each log block: those are kept anyway. */
 	if (index)
-		note_twice(w, entry);
+		r = bow_places_supersede(w->log, entry, w->e);
+	if (r)
+		return r;
 	if (w->log->passes)
 		r = bow_passes_undo(w->log, entry, index);
 	else
@@ -404,8 +389,7 @@ static void reset_counters(struct bow_log *log)
 	if (log->passes)
 		bow_passes_start(log->passes, log->sectors);
 	log->scanned = false;
-	memset(&log->twice, 0, sizeof(log->twice));
-	log->log_blocks = 0;
+	bow_places_clear(log);
 	log->entries = 0;
 	log->claims = 0;
 	log->live_moves = 0;

@@ -114,23 +114,26 @@ static inline bool bow_entry_is_claim(const struct bow_entry *entry)
 /* CRC of a log block as it was backed up: its magic counts as that of a log. */
 u32 bow_log_block_csum(const u8 *block, u32 bs);
 
-/* ---- where the log blocks are (places.c) ---- */
+/* ---- what a rollback must not write over (places.c) ---- */
 
-/* Of the log block that counts; 0: block 0, which is the rule. */
+/* Where the log block that counts is; 0: block 0, which is the rule. */
 u64 bow_places_newest(const struct bow_log *log);
 
 /* The walk comes to the log block at `place`, the next older one. */
 int bow_places_add(struct bow_log *log, u64 place, struct bow_error *e);
 
-/* Not 0 ends it with that value. */
-typedef int (*bow_places_visit)(const struct bow_log *log, u32 sequence,
-				u64 place, struct bow_error *e);
+/*
+ * The walk is about to undo `entry`: newer backups of the same blocks, of which the
+ * map knows, will be copied nowhere.
+ */
+int bow_places_supersede(struct bow_log *log, const struct bow_entry *entry,
+			 struct bow_error *e);
 
-/* Those of a scanned log, newest first, but for block 0. */
-int bow_places_each(const struct bow_log *log, bow_places_visit visit,
-		    struct bow_error *e);
+/* Are all of a scanned log left where they are, as far as the map goes? */
+int bow_places_check(const struct bow_log *log, struct bow_error *e);
 
 /* The next walk finds them again. */
+void bow_places_clear(struct bow_log *log);
 void bow_places_free(struct bow_log *log);
 
 /* ---- torn writes of block 0 (torn.c) ---- */

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * places.c - where the log blocks are, so that the plan can ask whether a rollback
- * would write there
+ * places.c - what a rollback has to leave where it is, beside what it copies: it
+ * is read again when the rollback was interrupted
+ *
+ * Log blocks; and backups that no copy is made of, since an older entry has saved the
+ * same block.  The plan asks whether it would write there.
  */
 #include "log.h"
-
-/* With its head a page, nearly; tests make it small. */
-#ifndef CHUNK_PLACES
-#define CHUNK_PLACES 508u
-#endif
-
-struct bow_places {
-	struct bow_places *next;
-	u64 place[CHUNK_PLACES];
-};
 
 u64 bow_places_newest(const struct bow_log *log)
 {
@@ -22,52 +15,95 @@ u64 bow_places_newest(const struct bow_log *log)
 	return log->torn == BOW_TORN_ROLLOVER_OLD ? log->header.next_log : 0;
 }
 
+static int no_memory(struct bow_error *e)
+{
+	e->in_block = false;
+	e->in_entry = false;
+	return bow_no_memory(e);
+}
+
 int bow_places_add(struct bow_log *log, u64 place, struct bow_error *e)
 {
-	u64 at = log->log_blocks % CHUNK_PLACES;
-
-	if (at == 0) {
-		/* Those of an earlier walk are used again. */
-		struct bow_places **next =
-			log->log_blocks ? &log->last_places->next : &log->places;
-
-		if (!*next)
-			*next = bow_alloc(sizeof(**next));
-		if (!*next) {
-			e->in_block = false;
-			return bow_no_memory(e);
-		}
-		log->last_places = *next;
-	}
-	log->last_places->place[at] = place;
+	if (bow_words_add(&log->places, place))
+		return no_memory(e);
 	log->log_blocks++;
 	return 0;
 }
 
-int bow_places_each(const struct bow_log *log, bow_places_visit visit,
-		    struct bow_error *e)
+int bow_places_supersede(struct bow_log *log, const struct bow_entry *entry,
+			 struct bow_error *e)
 {
-	const struct bow_places *p = log->places;
-	u64 i;
-	int r = 0;
+	u64 at = entry->source;
+	u64 end = at + (entry->size >> BOW_SECTOR_SHIFT);
+	struct bow_extent x;
 
-	for (i = 0; i < log->log_blocks && !r; i++) {
-		u64 place = p->place[i % CHUNK_PLACES];
+	for (; at < end && bow_where_next(log->where, at, &x) && x.start < end;
+	     at = x.start + x.sectors) {
+		u64 skip = at > x.start ? at - x.start : 0;
+		u64 stop = x.start + x.sectors < end ? x.start + x.sectors : end;
 
-		if (place)
-			r = visit(log, log->newest.sequence - (u32)i, place, e);
-		if (i % CHUNK_PLACES == CHUNK_PLACES - 1)
-			p = p->next;
+		if (bow_words_add(&log->superseded, x.start + skip) ||
+		    bow_words_add(&log->superseded, x.place + skip) ||
+		    bow_words_add(&log->superseded, stop - (x.start + skip)))
+			return no_memory(e);
 	}
-	return r;
+	return 0;
+}
+
+/* Does the plan leave what is at `place`? */
+static bool is_kept(const struct bow_log *log, u64 place, u64 sectors, u64 *at)
+{
+	return !bow_where_any(log->where, place, sectors, at);
+}
+
+static int check_log_blocks(const struct bow_log *log, struct bow_error *e)
+{
+	struct bow_words_reader r = { 0 };
+	u32 sequence = log->newest.sequence;
+	u64 place, at;
+
+	for (; bow_words_next(&log->places, &r, &place); sequence--) {
+		/* Block 0 is replaced last of all. */
+		if (!place || is_kept(log, place, bow_block_sectors(log->bs), &at))
+			continue;
+		e->in_block = true;
+		e->sequence = sequence;
+		return bow_bad(e, BOW_WHY_LOG_NOT_KEPT, at, 0);
+	}
+	return 0;
+}
+
+static int check_superseded(const struct bow_log *log, struct bow_error *e)
+{
+	struct bow_words_reader r = { 0 };
+	u64 source, place, sectors, at;
+
+	while (bow_words_next(&log->superseded, &r, &source) &&
+	       bow_words_next(&log->superseded, &r, &place) &&
+	       bow_words_next(&log->superseded, &r, &sectors)) {
+		if (!is_kept(log, place, sectors, &at))
+			return bow_bad(e, BOW_WHY_SOURCE_TWICE,
+				       source + (at - place), at);
+	}
+	return 0;
+}
+
+int bow_places_check(const struct bow_log *log, struct bow_error *e)
+{
+	int r = check_log_blocks(log, e);
+
+	return r ? r : check_superseded(log, e);
+}
+
+void bow_places_clear(struct bow_log *log)
+{
+	bow_words_clear(&log->places);
+	bow_words_clear(&log->superseded);
+	log->log_blocks = 0;
 }
 
 void bow_places_free(struct bow_log *log)
 {
-	while (log->places) {
-		struct bow_places *next = log->places->next;
-
-		bow_free(log->places);
-		log->places = next;
-	}
+	bow_words_free(&log->places);
+	bow_words_free(&log->superseded);
 }

@@ -43,39 +43,12 @@ static int check_kept(const struct bow_log *log, u64 place, u64 sectors,
 	return 0;
 }
 
-static int check_place(const struct bow_log *log, u32 sequence, u64 place,
-		       struct bow_error *e)
-{
-	u64 at;
-
-	if (!bow_where_any(log->where, place, bow_block_sectors(log->bs), &at))
-		return 0;
-	e->in_block = true;
-	e->sequence = sequence;
-	return bow_bad(e, BOW_WHY_LOG_NOT_KEPT, at, 0);
-}
-
-/*
- * After an interruption the whole log is read again, and every backup is verified,
- * also those of which the plan knows nothing.  Each of these is what a newer entry
- * has saved of a block that an older one saved too.
- */
-static int check_log_kept(const struct bow_log *log, struct bow_error *e)
-{
-	int r = bow_places_each(log, check_place, e);
-
-	if (r || log->twice.why == BOW_WHY_NONE)
-		return r;
-	*e = log->twice;
-	return e->err;
-}
-
 /* Add what the map holds of the window, or of the device. */
 static int add_runs(const struct bow_log *log, struct bow_plan *plan,
 		    struct bow_error *e)
 {
 	struct bow_run run = { 0 };
-	int r = check_log_kept(log, e);
+	int r = bow_places_check(log, e);
 
 	plan->passes++;
 	while (!r && bow_plan_next(log, run.target + run.sectors, &run)) {

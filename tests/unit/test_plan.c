@@ -210,13 +210,51 @@ static void log_blocks_are_kept(void)
 /* What the plan does without is read again all the same. */
 static void backed_up_twice(void)
 {
+	struct bow_run run;
+
 	log_begin(&l, BOW_HEADER_SIZE);
 	log_backup(&l, 20, LOG_PLACE);
 	log_backup(&l, 3, LOG_PLACE + 1);
 	log_backup(&l, 3, 20);
 	CHECK(make_plan() == -EUCLEAN);
-	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8);
-	CHECK(e.in_block && e.sequence == 0 && e.in_entry && e.entry == 2);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8 &&
+	      e.limit == 20 * 8);
+
+	/* The older one counts. */
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 3, LOG_PLACE + 1);
+	log_backup(&l, 3, LOG_PLACE);
+	CHECK(!make_plan() && plan.copies == 1);
+	CHECK(bow_plan_next(&log_, 0, &run) && run.target == 3 * 8 &&
+	      run.place == (LOG_PLACE + 1) * 8);
+}
+
+/* Of the six runs of an older entry one is written over; what is between is not. */
+static void many_backed_up_twice(void)
+{
+	struct bow_entry_disk all = {
+		.source = cpu_to_le64(30 * 8),
+		.dest = cpu_to_le64((u64)LOG_PLACE * 8),
+		.size = cpu_to_le32(12 * MEM_BS),
+	};
+	bool over;
+	u64 k;
+
+	for (over = false;; over = true) {
+		log_begin(&l, BOW_HEADER_SIZE);
+		log_entry(&l, 30, LOG_PLACE, 0);
+		memcpy(l.img + BOW_HEADER_SIZE + BOW_ENTRY_SIZE, &all, sizeof(all));
+		log_backup(&l, over ? 20 : 21, LOG_PLACE + 30);
+		for (k = 0; k < 6; k++)
+			log_backup(&l, 30 + 2 * k,
+				   k == 4 ? 20 : LOG_PLACE + 20 + k);
+		if (over)
+			break;
+		CHECK(!make_plan() && plan.bytes == 13 * MEM_BS);
+	}
+	CHECK(make_plan() == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 38 * 8 &&
+	      e.limit == 20 * 8);
 }
 
 /* Of two blocks, the second. */
@@ -232,10 +270,11 @@ static void backed_up_twice_in_part(void)
 	memcpy(l.img + BOW_HEADER_SIZE + BOW_ENTRY_SIZE, &two, sizeof(two));
 	log_backup(&l, 29, LOG_PLACE);
 	log_backup(&l, 32, LOG_PLACE + 1);
-	log_backup(&l, 31, LOG_PLACE + 2);
+	log_backup(&l, 20, LOG_PLACE + 2);
+	log_backup(&l, 31, 20);
 	CHECK(make_plan() == -EUCLEAN);
-	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 31 * 8);
-	CHECK(e.in_entry && e.entry == 1);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 31 * 8 &&
+	      e.limit == 20 * 8);
 }
 
 /* A free block may be: it was given a backup in between. */
@@ -296,8 +335,9 @@ int main(void)
 	RUN(log_block_is_not_kept, "plan: or a log block");
 	RUN(torn_log_block_is_not_kept, "plan: or the one that counts");
 	RUN(log_blocks_are_kept, "plan: many log blocks are in nobody's way");
-	RUN(backed_up_twice, "plan: a block is backed up once");
-	RUN(backed_up_twice_in_part, "plan: also of several");
+	RUN(backed_up_twice, "plan: a later backup of a block is kept as well");
+	RUN(many_backed_up_twice, "plan: or several of a run");
+	RUN(backed_up_twice_in_part, "plan: or one of several");
 	RUN(moved_twice, "plan: a free block may have held several backups");
 	RUN(moved_back, "plan: one that was in use holds none");
 	RUN(v1_0_claims_are_overlaps, "plan: v1.0 knows no claims");
