@@ -101,8 +101,11 @@ static const struct why whys[BOW_WHY_END] = {
 				   "would be written and holds this log block, "
 				   "which is needed to the end", NULL },
 	[BOW_WHY_SOURCE_TWICE] = { DAMAGED, "sector",
+				   "is backed up twice, which no writer does", NULL },
+	[BOW_WHY_LATER_BACKUP] = { DAMAGED, "sector",
 				   "is backed up twice, and the later backup "
-				   "would be written over", "at sector" },
+				   "would be written over",
+				   "at sector" },
 	[BOW_WHY_RECORD] = { DAMAGED, NULL,
 			     "the finishing record is not understood", NULL },
 	[BOW_WHY_RECORD_CSUM] = { DAMAGED, NULL,

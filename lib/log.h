@@ -114,6 +114,12 @@ static inline bool bow_entry_is_claim(const struct bow_entry *entry)
 /* CRC of a log block as it was backed up: its magic counts as that of a log. */
 u32 bow_log_block_csum(const u8 *block, u32 bs);
 
+/* Does it save more than the device holds?  Moved backups are saved again. */
+static inline bool bow_log_is_long(const struct bow_log *log)
+{
+	return log->backup_bytes > log->sectors << BOW_SECTOR_SHIFT;
+}
+
 /* ---- what a rollback must not write over (places.c) ---- */
 
 /* Where the log block that counts is; 0: block 0, which is the rule. */

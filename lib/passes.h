@@ -35,8 +35,9 @@ struct bow_passes {
 };
 
 /*
- * Memory is short: go on in passes from here on.  Everything that the later
- * ones need is allocated now.
+ * Memory is short: go on in passes from here on.  What the later ones need is
+ * allocated now, but for a list that is empty in nearly every log: see
+ * bow_places_supersede().
  */
 int bow_passes_begin(struct bow_dev *dev, struct bow_log *log,
 		     const struct bow_monitor *m, struct bow_error *e);

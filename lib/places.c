@@ -73,6 +73,16 @@ static int check_log_blocks(const struct bow_log *log, struct bow_error *e)
 	return 0;
 }
 
+/*
+ * Is each backup known to be right, also of what is saved twice?  Of a log that saves
+ * more than the device holds not every entry is verified, see verify.c; and an
+ * entry of v1.0 whose source has changed on the disk may show by nothing else.
+ */
+static bool may_be_twice(const struct bow_log *log)
+{
+	return log->newest.version == BOW_VERSION_1_1 && !bow_log_is_long(log);
+}
+
 static int check_superseded(const struct bow_log *log, struct bow_error *e)
 {
 	struct bow_words_reader r = { 0 };
@@ -81,8 +91,10 @@ static int check_superseded(const struct bow_log *log, struct bow_error *e)
 	while (bow_words_next(&log->superseded, &r, &source) &&
 	       bow_words_next(&log->superseded, &r, &place) &&
 	       bow_words_next(&log->superseded, &r, &sectors)) {
+		if (!may_be_twice(log))
+			return bow_bad(e, BOW_WHY_SOURCE_TWICE, source, 0);
 		if (!is_kept(log, place, sectors, &at))
-			return bow_bad(e, BOW_WHY_SOURCE_TWICE,
+			return bow_bad(e, BOW_WHY_LATER_BACKUP,
 				       source + (at - place), at);
 	}
 	return 0;

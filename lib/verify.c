@@ -9,8 +9,8 @@
  * A backup may be moved any number of times, each time with an entry that has a
  * checksum of the same contents; what they come to has no bound in the size of the
  * device.  Where it is more than that, entries are left out of which each block is
- * saved by another entry too.  A block that was in use is saved once, so that what
- * is put back is verified; and since each of the others has a block of its own, no
+ * saved by another entry too.  A block that was in use is saved once, or places.c
+ * refuses the log, so that what is put back is verified; and since each of the others has a block of its own, no
  * more than two of them have a block in common: they are twice the device at most.
  */
 #include "filter.h"
@@ -201,7 +201,7 @@ static int choose(struct verify *v, struct bow_log *log,
 {
 	u32 n = bow_block_sectors(log->bs);
 
-	if (log->backup_bytes <= log->sectors << BOW_SECTOR_SHIFT ||
+	if (!bow_log_is_long(log) ||
 	    bow_filter_init_exact(&v->once, log->sectors, n) ||
 	    bow_filter_init_exact(&v->again, log->sectors, n))
 		return 0;

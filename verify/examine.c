@@ -90,7 +90,10 @@ static void locate(struct bow_dev *dev, struct findings *f,
 	/* The old block 0 is what the oldest entry says. */
 	if (f->e.why == BOW_WHY_FINAL_LOG)
 		set_place(&f->e, 0, 0);
-	if (f->e.why == BOW_WHY_NOT_DISJOINT && f->log.scanned)
+	/* The newest of several, where a block is backed up again. */
+	if ((f->e.why == BOW_WHY_NOT_DISJOINT ||
+	     f->e.why == BOW_WHY_SOURCE_TWICE ||
+	     f->e.why == BOW_WHY_LATER_BACKUP) && f->log.scanned)
 		bow_log_walk(dev, &f->log, find_source, &f->e, &quiet, &unused);
 }
 

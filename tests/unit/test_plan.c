@@ -217,7 +217,7 @@ static void backed_up_twice(void)
 	log_backup(&l, 3, LOG_PLACE + 1);
 	log_backup(&l, 3, 20);
 	CHECK(make_plan() == -EUCLEAN);
-	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8 &&
+	CHECK(e.why == BOW_WHY_LATER_BACKUP && e.value == 3 * 8 &&
 	      e.limit == 20 * 8);
 
 	/* The older one counts. */
@@ -253,7 +253,7 @@ static void many_backed_up_twice(void)
 		CHECK(!make_plan() && plan.bytes == 13 * MEM_BS);
 	}
 	CHECK(make_plan() == -EUCLEAN);
-	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 38 * 8 &&
+	CHECK(e.why == BOW_WHY_LATER_BACKUP && e.value == 38 * 8 &&
 	      e.limit == 20 * 8);
 }
 
@@ -273,7 +273,7 @@ static void backed_up_twice_in_part(void)
 	log_backup(&l, 20, LOG_PLACE + 2);
 	log_backup(&l, 31, 20);
 	CHECK(make_plan() == -EUCLEAN);
-	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 31 * 8 &&
+	CHECK(e.why == BOW_WHY_LATER_BACKUP && e.value == 31 * 8 &&
 	      e.limit == 20 * 8);
 }
 
@@ -304,22 +304,39 @@ static void moved_back(void)
 	log_backup(&l, 3, LOG_PLACE);
 	log_backup(&l, LOG_PLACE, 3);
 	CHECK(make_plan() == -EUCLEAN);
-	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8);
+	CHECK(e.why == BOW_WHY_LATER_BACKUP && e.value == 3 * 8);
+}
+
+/* What was built in l, as v1.0: not the checksum of v1.1, but its large header. */
+static int scan_v1_0(void)
+{
+	log_header(&l)->header_version = cpu_to_le16(BOW_VERSION_1_0);
+	log_seal(&l);
+	log_header(&l)->header_csum = 0;
+	mem_init(&m, l.img);
+	bow_log_free(&log_);
+	if (bow_log_open(&m.dev, &log_, &e))
+		return -EINVAL;
+	return bow_log_scan(&m.dev, &log_, NULL, &e);
 }
 
 static void v1_0_claims_are_overlaps(void)
 {
 	log_begin(&l, BOW_HEADER_SIZE);
 	log_entry(&l, 300, 300, 0);
-	log_header(&l)->header_version = cpu_to_le16(BOW_VERSION_1_0);
-	/* Not the checksum of v1.1: this is a v1.0 log with a large header. */
-	log_seal(&l);
-	log_header(&l)->header_csum = 0;
-	mem_init(&m, l.img);
-	bow_log_free(&log_);
-	CHECK(!bow_log_open(&m.dev, &log_, &e));
-	CHECK(bow_log_scan(&m.dev, &log_, NULL, &e) == -EUCLEAN);
+	CHECK(scan_v1_0() == -EUCLEAN);
 	CHECK(e.why == BOW_WHY_OVERLAP && e.in_entry && e.entry == 1);
+}
+
+/* Nothing else tells that a source has changed. */
+static void v1_0_backs_up_once(void)
+{
+	log_begin(&l, BOW_HEADER_SIZE);
+	log_backup(&l, 3, LOG_PLACE + 1);
+	log_backup(&l, 3, LOG_PLACE);
+	CHECK(!scan_v1_0());
+	CHECK(bow_plan_make(&log_, &plan, &e) == -EUCLEAN);
+	CHECK(e.why == BOW_WHY_SOURCE_TWICE && e.value == 3 * 8);
 }
 
 int main(void)
@@ -341,6 +358,7 @@ int main(void)
 	RUN(moved_twice, "plan: a free block may have held several backups");
 	RUN(moved_back, "plan: one that was in use holds none");
 	RUN(v1_0_claims_are_overlaps, "plan: v1.0 knows no claims");
+	RUN(v1_0_backs_up_once, "plan: v1.0 backs up a block once");
 	bow_log_free(&log_);
 	return tap_done();
 }

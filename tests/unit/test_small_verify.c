@@ -103,6 +103,31 @@ static void damage_is_seen(void)
 	CHECK(verify() == -EUCLEAN && e.entry == MOVES + 2);
 }
 
+/* Of what is backed up twice no entry would be verified: the log must be short. */
+static void backed_up_twice(void)
+{
+	struct bow_result result;
+	u32 moves;
+
+	for (moves = 0; moves <= MOVES; moves += MOVES) {
+		int r;
+
+		make(moves);
+		add(200, LOG_PLACE + 2 * SIZE + 1, 1, 201);
+		log_seal(&l);
+		mem_init(&m, l.img);
+		r = bow_restore(&m.dev, BOW_ACTION_ROLLBACK, false, NULL,
+				&result, &e);
+		if (!moves) {
+			CHECK(!r && log_is_d0(&l, m.now));
+			continue;
+		}
+		CHECK(r == -EUCLEAN && e.why == BOW_WHY_SOURCE_TWICE);
+		CHECK(e.value == 200 * 8);
+		CHECK(!memcmp(m.now, l.img, MEM_BYTES));
+	}
+}
+
 /* As long as the entries are no larger than the device, each is verified. */
 static void few_moves(void)
 {
@@ -169,6 +194,7 @@ int main(void)
 {
 	RUN(bounded, "verify: what was moved often is not read as often");
 	RUN(damage_is_seen, "verify: what is put back is verified all the same");
+	RUN(backed_up_twice, "verify: a long log backs up each block once");
 	RUN(few_moves, "verify: moves too, of a log that is not so large");
 	RUN(overlapping, "verify: entries that overlap are bounded as well");
 	RUN(no_memory, "verify: without memory all is read");
