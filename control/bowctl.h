@@ -177,6 +177,11 @@ struct ctl_batch {
 	u64 sectors, ranges, messages;	/* added, added, sent */
 };
 
+/*
+ * Bytes of a message of ranges: device-mapper makes an array of its words, in
+ * memory that must be contiguous, while the filesystem is frozen.
+ */
+#define CTL_BATCH_RANGES 16384
 /* Room that a batch needs at least, beside the verb. */
 #define CTL_BATCH_ROOM 48
 
@@ -206,9 +211,10 @@ struct ctl_freemap {
 	u64 clusters;			/* from the first data block's on */
 	u32 block_sectors;		/* sectors a filesystem block */
 	u32 cluster_sectors;		/* sectors a bit of `used` */
+	u64 first_sector;		/* of the first bit */
 	u64 sectors;			/* the filesystem's size */
 	u64 free_sectors;		/* as the bitmaps say */
-	u64 free_ranges;
+	u64 free_ranges;		/* however small */
 };
 
 enum ctl_freemap_mode {

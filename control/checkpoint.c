@@ -162,7 +162,9 @@ static int hand_over(struct checkpoint *c)
 	if (err)
 		return err;
 	c->free_ranges = map.free_ranges;
-	if (map.cluster_sectors == c->status.block_size >> BOW_SECTOR_SHIFT)
+	/* The module takes bits of its own blocks, and whole words of them. */
+	if (map.first_sector == 0 &&
+	    map.cluster_sectors == c->status.block_size >> BOW_SECTOR_SHIFT)
 		v.bits = add_bits;
 	if (c->place.dm.sectors < map.sectors)
 		err = ctl_fail(c->e, -EUCLEAN,

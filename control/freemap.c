@@ -231,6 +231,7 @@ int ctl_freemap_read(struct ctl_freemap *map, int fd,
 	map->block_sectors = fs->blocksize >> BOW_SECTOR_SHIFT;
 	map->cluster_sectors = map->block_sectors << (fs->super->s_log_cluster_size -
 						      fs->super->s_log_block_size);
+	map->first_sector = sector_of(map, 0);
 	count_bitmaps(map);
 	if (mode == CTL_FREEMAP_EXACT) {
 		err = check_counts(fs, map->free_sectors / map->block_sectors, e);

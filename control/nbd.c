@@ -255,8 +255,8 @@ static int start(const char *name, struct view *v, const int sock[2],
 		return ctl_fail(e, -errno, "fork: %s", strerror(errno));
 	err = await(name, device, v->dev->size / UNIT, e);
 	/* Nobody would end it; without it the server has nobody to answer. */
-	if (err == -ETIMEDOUT && !kill(device, SIGKILL))
-		waitpid(device, NULL, 0);
+	if (err == -ETIMEDOUT)
+		kill(device, SIGKILL);
 	return err;
 }
 

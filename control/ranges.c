@@ -53,10 +53,11 @@ static void put_number(struct ctl_batch *b, char before, u64 n)
 
 int ctl_batch_add(struct ctl_batch *b, const struct ctl_range *r)
 {
+	size_t size = b->size < CTL_BATCH_RANGES ? b->size : CTL_BATCH_RANGES;
 	bool first;
 	int err;
 
-	if (b->size - b->used < CTL_BATCH_ROOM) {
+	if (size - b->used < CTL_BATCH_ROOM) {
 		err = ctl_batch_flush(b);
 		if (err)
 			return err;

@@ -41,7 +41,7 @@ struct resume {
 	u64 ranges[KINDS];
 	u64 sectors[KINDS];
 	u64 pool;			/* sectors */
-	char message[CTL_BATCH_SIZE];
+	char message[CTL_BATCH_RANGES];
 };
 
 /* ---- the log ---- */

@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 # What of an image dm-bow may use.  Sourced.
 
-# free_sectors IMAGE
+# free_sectors IMAGE [SECTORS]
 #   Print the sectors that are free in the ext4 filesystem, START LENGTH, as
-#   dm-bow counts them: whole blocks of 4096 bytes only.
+#   dm-bow counts them: whole blocks of SECTORS, 8 if its table says nothing.
 free_sectors()
 {
 	dumpe2fs "$1" 2>/dev/null | awk '
@@ -18,11 +18,11 @@ free_sectors()
 				last = (end[m] + 1) * per
 				print first, last - first
 			}
-		}' | sort -n | awk '
+		}' | sort -n | awk -v unit="${2:-8}" '
 		# Ranges of neighbouring groups touch: join, then round.
 		function put() {
-			s = int((start + 7) / 8) * 8
-			e = int(stop / 8) * 8
+			s = int((start + unit - 1) / unit) * unit
+			e = int(stop / unit) * unit
 			if (s < e)
 				print s, e - s
 		}

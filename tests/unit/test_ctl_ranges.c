@@ -132,6 +132,24 @@ static void test_all_arrive(void)
 		      sent.r[i].length == i % 100 + 1);
 }
 
+/* A bitmap may be longer, ranges are not. */
+static void test_ranges_are_bounded(void)
+{
+	static char text[CTL_BATCH_SIZE];
+	struct ctl_batch b;
+	unsigned int i;
+
+	begin(&b, text, sizeof(text));
+	for (i = 0; i < 4096; i++) {
+		struct ctl_range r = { (u64)i * 1000000, 100000 + i };
+
+		CHECK(ctl_batch_add(&b, &r) == 0);
+	}
+	CHECK(ctl_batch_flush(&b) == 0);
+	CHECK(sent.ranges == 4096 && sent.messages > 2);
+	CHECK(sent.longest < CTL_BATCH_RANGES);
+}
+
 static void test_short(void)
 {
 	const struct ctl_range r[] = {
@@ -208,6 +226,7 @@ int main(void)
 	RUN(test_inward, "a range shrinks to whole units");
 	RUN(test_inward_all, "small ranges shrink as defined, all of them");
 	RUN(test_nothing, "no range, no message");
+	RUN(test_ranges_are_bounded, "a message of ranges has a bound of its own");
 	RUN(test_short, "a range that follows another is told by the gap");
 	RUN(test_all_arrive, "every range arrives once, in order");
 	RUN(test_bits, "a bitmap is a message of its own, the first block's bit the lowest");
