@@ -14,9 +14,13 @@
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
-
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
 #error "dm-bow needs Linux 5.10 or later"
+#endif
+
+/* Of linux/kernel.h before 6.4, and for some time after that. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/hex.h>
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
