@@ -88,9 +88,10 @@ static int check_superseded(const struct bow_log *log, struct bow_error *e)
 	struct bow_words_reader r = { 0 };
 	u64 source, place, sectors, at;
 
-	while (bow_words_next(&log->superseded, &r, &source) &&
-	       bow_words_next(&log->superseded, &r, &place) &&
-	       bow_words_next(&log->superseded, &r, &sectors)) {
+	while (bow_words_next(&log->superseded, &r, &source)) {
+		/* They come in threes. */
+		(void)bow_words_next(&log->superseded, &r, &place);
+		(void)bow_words_next(&log->superseded, &r, &sectors);
 		if (!may_be_twice(log))
 			return bow_bad(e, BOW_WHY_SOURCE_TWICE, source, 0);
 		if (!is_kept(log, place, sectors, &at))

@@ -172,11 +172,10 @@ static void drop_log_block(struct verify *v, const struct bow_log *log)
 	v->log_place = 0;
 }
 
-/* The walk checks log blocks; the live copy is written in place. */
+/* The walk checks log blocks; claims and the live copy have no checksum. */
 static bool is_verified(const struct bow_entry *entry, enum bow_entry_kind kind)
 {
-	return entry->checksum && kind != BOW_ENTRY_LOG &&
-	       kind != BOW_ENTRY_LIVE && kind != BOW_ENTRY_CLAIM;
+	return entry->checksum && kind != BOW_ENTRY_LOG;
 }
 
 static int note_source(void *ctx, const struct bow_log *log, u32 sequence,

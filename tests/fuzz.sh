@@ -23,7 +23,7 @@ out=build/fuzz
 seeds=220
 # Windows so small that small logs need many.
 small='-DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u
-	-DGATHERED=5u -DCHUNK_RUNS=16u -DPIECE_WORDS=3u'
+	-DGATHERED=5u -DCHUNK_RUNS=16u -DPIECE_WORDS=2u'
 flags="-std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -Ikmod -Ilib -Icommon $small"
 watch='-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined'
 how=watched cover=0

@@ -97,6 +97,7 @@ static void test_text(void)
 		"rollback failed (reading at sector 8 failed)", NULL
 	};
 	static const char *const commit[] = { "commit, 2026", ", 0.005 s", NULL };
+	static const char *const alone[] = { "not over the root: no module", NULL };
 
 	check_text("action=rollback\nstatus=0\ntime=1767225609\n"
 		   "milliseconds=1234\ncheckpoint=00ff\ncreated=1767225600\n"
@@ -105,6 +106,7 @@ static void test_text(void)
 		   "error=reading at sector 8 failed\n", failed);
 	check_text("action=commit\nstatus=0\ntime=1767225609\n"
 		   "milliseconds=5\n", commit);
+	check_text("attach_error=no module\n", alone);
 }
 
 int main(void)

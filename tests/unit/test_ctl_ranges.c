@@ -190,6 +190,10 @@ static void test_bits(void)
 	CHECK(b.sectors == 8 + (1 + 8 + 2 + 1 + 1) * 8);
 	CHECK(ctl_batch_add(&b, &r) == 0 && strcmp(text, "free 1000 8") == 0);
 	CHECK(ctl_batch_add_free_bits(&b, 0, 8, words, 3) == -EMSGSIZE);
+	/* What had been gathered cannot be sent. */
+	CHECK(ctl_batch_add(&b, &r) == 0);
+	sent.fail_at = (int)sent.messages + 1;
+	CHECK(ctl_batch_add_free_bits(&b, 0, 8, words, 2) == -ENOSPC);
 }
 
 static void test_largest_numbers(void)

@@ -210,6 +210,27 @@ static void core_activation(void)
 	core_call(activate);
 }
 
+/* Blocks may become free after the memory was had for those that were. */
+static void core_arming(void)
+{
+	bool failed = true;
+	u32 k;
+
+	CHECK(!start_core() && !bow_core_prepare(&core));
+	CHECK(!bow_map_add_free(&core.map, 100, 10));
+	for (k = 0; failed; k++) {
+		int r;
+
+		alloc_fail(k, false);
+		r = bow_map_arm(&core.map);
+		failed = alloc_end();
+		CHECK(r == (failed ? -ENOMEM : 0));
+		CHECK(core.map.armed == !failed);
+		CHECK(core.map.free == 20010);
+	}
+	CHECK(k > 1);
+}
+
 static void core_resume(void)
 {
 	core_call(resume_begin);
@@ -221,6 +242,7 @@ int main(void)
 	RUN(torn, "memory: so does what looks into a torn roll-over");
 	RUN(core_start, "memory: the core's map");
 	RUN(core_activation, "memory: an activation that failed left no trace");
+	RUN(core_arming, "core: arming the map without memory");
 	RUN(core_resume, "memory: nor did taking a checkpoint up again");
 	bow_core_exit(&core);
 	return tap_done();

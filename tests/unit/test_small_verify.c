@@ -149,6 +149,28 @@ static void overlapping(void)
 	CHECK(read_bytes > SIZE * MEM_BS);
 }
 
+/* Each allocation fails once, those of the list of later backups among them. */
+static void twice_without_memory(void)
+{
+	bool failed = true;
+	u32 k, i;
+
+	make(0);
+	for (i = 0; i < 4; i++)
+		add(200, LOG_PLACE + 2 * SIZE + 1 + i, 1, 201 + i);
+	log_seal(&l);
+	for (k = 0; failed; k++) {
+		int r;
+
+		alloc_fail(k, false);
+		r = verify();
+		failed = alloc_end();
+		CHECK(failed || !r);
+		CHECK(!r || (r == -ENOMEM && !e.in_entry));
+	}
+	CHECK(k > 5);
+}
+
 /* Without memory to tell what was moved, all is read: slower, and as right. */
 static void no_memory(void)
 {
@@ -197,6 +219,7 @@ int main(void)
 	RUN(backed_up_twice, "verify: a long log backs up each block once");
 	RUN(few_moves, "verify: moves too, of a log that is not so large");
 	RUN(overlapping, "verify: entries that overlap are bounded as well");
+	RUN(twice_without_memory, "verify: no memory for the list of later backups");
 	RUN(no_memory, "verify: without memory all is read");
 	RUN(read_error, "verify: each read may fail");
 	return tap_done();
