@@ -152,6 +152,23 @@ static int compare_free(struct checkpoint *c)
 	return err;
 }
 
+/* Tell the module what is free, and nothing else. */
+static int tell_free(struct checkpoint *c, const struct ctl_freemap *map,
+		     const struct ctl_freemap_visitor *v)
+{
+	int err;
+
+	ctl_batch_begin(&c->batch, c->message, sizeof(c->message), "free");
+	c->batch.send = send_message;
+	c->batch.context = c;
+	err = ctl_dm_message(&c->place.dm, "clear", c->e);
+	if (!err)
+		err = ctl_freemap_walk(map, v);
+	if (!err)
+		err = ctl_batch_flush(&c->batch);
+	return err;
+}
+
 static int hand_over(struct checkpoint *c)
 {
 	struct ctl_freemap_visitor v = { .range = add_range, .context = c };
@@ -171,15 +188,16 @@ static int hand_over(struct checkpoint *c)
 			       "the filesystem (%llu sectors) is larger than the device (%llu)",
 			       (unsigned long long)map.sectors,
 			       (unsigned long long)c->place.dm.sectors);
-	ctl_batch_begin(&c->batch, c->message, sizeof(c->message), "free");
-	c->batch.send = send_message;
-	c->batch.context = c;
 	if (!err)
-		err = ctl_dm_message(&c->place.dm, "clear", c->e);
-	if (!err)
-		err = ctl_freemap_walk(&map, &v);
-	if (!err)
-		err = ctl_batch_flush(&c->batch);
+		err = tell_free(c, &map, &v);
+	/*
+	 * A module before 1.3.0 knows no bitmaps: bow may have been upgraded, and
+	 * the machine not been restarted.
+	 */
+	if (err == -EINVAL && v.bits) {
+		v.bits = NULL;
+		err = tell_free(c, &map, &v);
+	}
 	ctl_freemap_free(&map);
 	return err ? err : compare_free(c);
 }
