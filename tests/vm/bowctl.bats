@@ -54,9 +54,11 @@ in_background()
 	# The shell tells of a killed job itself.
 	wait \$pid 2>/dev/null
 	echo "status \$?"
-	cat /tmp/out
 	# Hangs if it is still frozen.
-	echo written >/mnt/written && sync && cat /mnt/written
+	echo written >/mnt/written && sync
+	# The guardian says what it did when it has done it.
+	while pidof bow-guardian >/dev/null; do sleep 0.1; done
+	cat /tmp/out /mnt/written
 	cat /sys/block/dm-0/bow/state
 	EOF
 }
