@@ -201,11 +201,15 @@ assert_killed()
 	attach_and_mount
 	run -0 vm_run "$(in_background 'kill -KILL $pid')" 90
 	assert_killed "$output"
-	# As systemd ends a service, and systemd-oomd a session.
+	# As systemd ends a service, and systemd-oomd a session; cgroup.kill is of 5.14.
 	vm_run 'mkdir /tmp/cgroup && mount -t cgroup2 cgroup /tmp/cgroup &&
 		mkdir /tmp/cgroup/unit'
-	run -0 vm_run "$(in_background 'echo 1 >/tmp/cgroup/unit/cgroup.kill' \
-		'echo 0 >/tmp/cgroup/unit/cgroup.procs')" 90
+	run -0 vm_run "$(in_background 'cd /tmp/cgroup/unit
+		if [ -e cgroup.kill ]; then
+			echo 1 >cgroup.kill
+		else
+			kill -KILL $(cat cgroup.procs)
+		fi' 'echo 0 >/tmp/cgroup/unit/cgroup.procs')" 90
 	assert_killed "$output"
 }
 
