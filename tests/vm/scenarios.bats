@@ -228,6 +228,10 @@ assert_commit_completes()
 			i=$((i + 1))
 			[ $i -lt 30 ] || exit 1
 		done
+		# The filesystem may be full before all that was free is used up.
+		for file in /mnt/a/*; do
+			dd if=/dev/urandom of=$file bs=4k count=60 conv=notrunc,fsync
+		done
 		sync
 		dmsetup status bow-root | grep -q "bow checkpoint full"'
 	vm_cut
