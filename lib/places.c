@@ -50,12 +50,6 @@ int bow_places_supersede(struct bow_log *log, const struct bow_entry *entry,
 	return 0;
 }
 
-/* Does the plan leave what is at `place`? */
-static bool is_kept(const struct bow_log *log, u64 place, u64 sectors, u64 *at)
-{
-	return !bow_where_any(log->where, place, sectors, at);
-}
-
 static int check_log_blocks(const struct bow_log *log, struct bow_error *e)
 {
 	struct bow_words_reader r = { 0 };
@@ -64,7 +58,8 @@ static int check_log_blocks(const struct bow_log *log, struct bow_error *e)
 
 	for (; bow_words_next(&log->places, &r, &place); sequence--) {
 		/* Block 0 is replaced last of all. */
-		if (!place || is_kept(log, place, bow_block_sectors(log->bs), &at))
+		if (!place || !bow_where_any(log->where, place,
+					     bow_block_sectors(log->bs), &at))
 			continue;
 		e->in_block = true;
 		e->sequence = sequence;
@@ -94,7 +89,7 @@ static int check_superseded(const struct bow_log *log, struct bow_error *e)
 		(void)bow_words_next(&log->superseded, &r, &sectors);
 		if (!may_be_twice(log))
 			return bow_bad(e, BOW_WHY_SOURCE_TWICE, source, 0);
-		if (!is_kept(log, place, sectors, &at))
+		if (bow_where_any(log->where, place, sectors, &at))
 			return bow_bad(e, BOW_WHY_LATER_BACKUP,
 				       source + (at - place), at);
 	}
