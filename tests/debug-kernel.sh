@@ -6,7 +6,8 @@
 # User-Mode Linux of Debian's linux-source-6.1 with KASAN, UBSAN, PROVE_LOCKING
 # and checks of lists, objects and hung tasks, dm-bow built in.  Every load runs
 # SECONDS (20).  Fails on any report.  Built in build/uml: 3 GiB, and half an
-# hour the first time.
+# hour the first time.  BOW_LAB: where it works and leaves console.log
+# (build/debug-kernel).
 #
 # What cannot be had: DEBUG_ATOMIC_SLEEP, as User-Mode Linux has no preemption;
 # kmemleak, which reports thousands of objects of the kernel's own there; two
@@ -25,7 +26,7 @@ need_packages "$PACKAGES_VM $PACKAGES_UML"
 seconds=${1-20}
 # soak.sh has another one, which ends by itself after SECONDS.
 init=${DEBUG_INIT-tests/vm/debug-init}
-dir=$PWD/build/debug-kernel
+dir=${BOW_LAB:-$PWD/build/debug-kernel}
 log=$dir/console.log
 mkdir -p "$dir"
 

@@ -170,11 +170,15 @@ tables()
 	mutations)
 		mutation_table mutation tests/mutations.txt ;;
 	soak)
-		echo '| seconds | checkpoints | slab grew by | findings | last run | at commit |'
-		echo '|--:|--:|--:|--:|---|---|'
-		table 'of("soak") | select(length > 0) | max_by(.seconds) |
-			[(.seconds | n), (.checkpoints | n), .grew,
-			 (.findings | n), day, .commit] | row' ;;
+		echo '| run | time | checkpoints | slab grew by | findings | at commit |'
+		echo '|---|--:|--:|--:|--:|---|'
+		table 'of("soak") | select(length > 0) |
+			(sort_by(.date)[] | [day, (.seconds | time),
+			 (.checkpoints | n), .grew, (.findings | n),
+			 .commit] | row),
+			(["**all**", (map(.seconds) | add | time),
+			  (map(.checkpoints) | add | n), "",
+			  (map(.findings) | add | n), ""] | row)' ;;
 	mutations-module)
 		mutation_table module-mutation tests/mutations-module.txt ;;
 	*)	echo "reliability.sh: $doc has an unknown table $1" >&2
