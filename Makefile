@@ -300,9 +300,10 @@ bench-restore: build/bow-restore test-programs
 	$(Q)tests/bench-restore.sh
 
 # $(call campaign,NAME,COMMAND): what it prints is left in build/NAME.tap, and its
-# record where reliability-doc finds it.
-campaign = $(Q)mkdir -p build; r=0; $(2) >build/$(1).tap || r=$$?; \
-	tests/record.sh <build/$(1).tap; exit $$r
+# record where reliability-doc finds it, with the commit that it began with.
+campaign = $(Q)mkdir -p build; rm -f build/$(1).failed; \
+	{ $(2) || : >build/$(1).failed; } | tests/record.sh | tee build/$(1).tap; \
+	test ! -e build/$(1).failed
 
 mutations:
 	$(call campaign,$@,tests/mutations.sh)

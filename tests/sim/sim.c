@@ -295,7 +295,8 @@ static void print_record(const struct options *opt, const struct coverage *c,
 		printf("\"what\": \"trace\", \"trace\": \"%s\", \"ops\": %u, ",
 		       trace_name(opt->trace), trace_ops(opt->trace));
 	else
-		printf("\"what\": \"sim\", ");
+		printf("\"what\": \"%s\", ",
+		       BOW_BATCH_BLOCKS > SMALL_BATCH ? "sim" : "sim-small");
 	printf("\"states\": %llu, \"torn\": %llu, "
 	       "\"cuts_more\": %llu, \"rollbacks\": %llu, "
 	       "\"commits\": %llu, \"resumes\": %llu, \"seconds\": %ld, "
@@ -323,8 +324,7 @@ static int run_all(const struct options *opt)
 		failures += run_group(opt, i, &all);
 	failed = failures != 0;
 	print_coverage(&all);
-	if (BOW_BATCH_BLOCKS > SMALL_BATCH)
-		print_record(opt, &all, failures, (long)(time(NULL) - begin));
+	print_record(opt, &all, failures, (long)(time(NULL) - begin));
 	/* A trace has the cases that it has. */
 	if (opt->states < STATES_COVER || opt->trace) {
 		printf("ok %u - every case was reached # SKIP %s\n",
