@@ -8,7 +8,8 @@
 # at a random moment; then bow-restore, and the disk is D0, byte for byte where it
 # was in use, or what was committed.  The guests are User-Mode Linux, see
 # kills/uml.sh, or, with --qemu, those of kills/qemu.sh.  KILLS (40) of them, or as
-# many as BOW_SECONDS are enough for; TAP, a line each, and a record.
+# many as BOW_SECONDS are enough for, or until SIGTERM; TAP, a line each, and a
+# record.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -179,6 +180,7 @@ main()
 	mkdir -p "$dir"
 	rm -f "$dir"/{1024,4096}.* "$dir"/wrong.*
 	lab_ready || return
+	trap 'kills=$n' TERM
 	while [ "$n" -lt "$kills" ] && [ "$SECONDS" -lt "${BOW_SECONDS:-1000000}" ]; do
 		n=$((n + 1))
 		turn

@@ -11,6 +11,7 @@
 campaign=kills-qemu
 dir=${BOW_LAB:-/dev/shm/kills-qemu}
 vm_cache=writeback
+vm_plug=no
 # "checkpoint" is the load from its start, "load" counts from when it is active.
 declare -A lasts=([checkpoint]=1500 [load]=4000 [commit]=500 [resume]=6000
 	[rollback]=400)

@@ -228,17 +228,19 @@ vm_memory()
 
 # vm_wake DIRECTORY INITRD ARGUMENTS [QEMU-OPTION...]
 #   As vm_start and vm_reply, with the same kernel, but a boot is saved: the guest
-#   goes on from vm_memory, and the disks among the options are plugged in.
+#   goes on from vm_memory, and the disks among the options are plugged in.  With
+#   vm_plug=no they are in that memory already, as files of the same name and size:
+#   a second saved each time.
 vm_wake()
 {
 	local dir=$1 initrd=$2 arguments=$3 options=() drives=() devices=()
-	local memory device disks=0
+	local memory device seed disks=0
 
 	shift 3
 	while [ $# -gt 0 ]; do
-		case "$1 ${2-}" in
-		'-device virtio-blk'*) devices+=("$2") ;;
-		'-drive '*) drives+=("$1" "$2") ;;
+		case "${vm_plug:-yes} $1 ${2-}" in
+		'yes -device virtio-blk'*) devices+=("$2") ;;
+		'yes -drive '*) drives+=("$1" "$2") ;;
 		*) options+=("$1" "$2") ;;
 		esac
 		shift 2
@@ -246,16 +248,28 @@ vm_wake()
 	memory=$(vm_memory "$initrd" "$arguments" "${options[@]}") || return
 	vm_start "$dir" "$(vm_vmlinuz)" "$initrd" "$arguments" \
 		"${options[@]}" -incoming "exec:cat '$memory'" "${drives[@]}" &&
-		vm_wait_monitor 'info status' 'VM status: running' 60 &&
-		vm_run "/t/reseed $(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" ||
+		vm_wait_monitor 'info status' 'VM status: running' 60 ||
 		return
+	seed=$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')
 	for device in "${devices[@]}"; do
 		disks=$((disks + 1))
 		echo "device_add $device" >&"$vm_monitor"
-		vm_run "until [ \$(ls -d /sys/block/vd* | wc -l) = $disks ]; do
-				sleep 0.02
-			done 2>/dev/null" || return
+		vm_run "$(vm_awake "$seed" $disks)" || return
+		seed=
 	done
+	[ $disks != 0 ] || vm_run "$(vm_awake "$seed" 0)"
+}
+
+# vm_awake SEED DISKS
+#   The script with which a guest begins anew: of SEED, if there is one, its random
+#   numbers; DISKS are there.  It takes no process for a look: emulated, each is some
+#   ten milliseconds.
+vm_awake()
+{
+	[ -z "$1" ] || echo "/t/reseed $1 || exit"
+	[ "$2" = 0 ] || echo "until set -- /sys/block/vd*; [ \$# = $2 ] && [ -e \$1 ]; do
+			sleep 0.05
+		done"
 }
 
 # vm_type LINE
