@@ -39,7 +39,7 @@ static void say_json(const struct bow_log *log, const struct superblock *sb,
 		json_u64(&j, "entries", log->entries);
 		json_u64(&j, "claims", log->claims);
 		json_u64(&j, "live_moves", log->live_moves);
-		json_u64(&j, "no_checksum", log->no_checksum);
+		json_u64(&j, "entries_without_checksum", log->no_checksum);
 		json_u64(&j, "live_sector", log->live);
 		json_u64(&j, "backup_bytes", log->backup_bytes);
 	}

@@ -41,7 +41,7 @@ static void say_json(const struct outcome *out)
 	json_string(&j, "action", report_action(out));
 	json_u64(&j, "exit", out->status);
 	json_bool(&j, "dry_run", out->o->dry_run);
-	json_bool(&j, "resumed", res->resumed);
+	json_bool(&j, "continued", res->resumed);
 	json_bool(&j, "written", res->written);
 	facts_json(&j, &res->header, &res->finish, res->found, res->torn);
 	json_u64(&j, "log_blocks", res->log_blocks);

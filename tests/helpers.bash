@@ -49,6 +49,15 @@ common_teardown()
 	done
 }
 
+# one_object
+#   $output is one JSON object, and no member is there twice.
+one_object()
+{
+	[ "$(jq -s 'map(type) == ["object"]' <<<"$output")" = true ] &&
+		[ -z "$(jq -c --stream 'select(length == 2)[0]' <<<"$output" |
+			sort | uniq -d)" ]
+}
+
 # requires WORD...
 #   Skips the test, with the reason: root, samples, native (no sanitizer in
 #   the program), or the name of a program.

@@ -113,7 +113,7 @@ json() {
 	shift
 	run --separate-stderr "$restore" -J "$@" "$img"
 	[ "$status" -eq "$want" ] || { echo "$status: $output $stderr"; return 1; }
-	jq -e 'type == "object"' <<<"$output"
+	one_object
 }
 
 @test "-J: every result is one JSON object" {

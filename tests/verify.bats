@@ -164,10 +164,10 @@ half_restored() {
 	requires jq
 	make_log
 	run -0 "$verify" -J "$img"
-	jq -e 'type == "object"' <<<"$output"
+	one_object
 	make_log --damage backup
 	run --separate-stderr -4 "$verify" -J "$img"
-	jq -e 'type == "object"' <<<"$output"
+	one_object
 	make_log
 	cp "$img" "$dir/undone"
 	entries=$("$mklog" --undo "$dir/undone")
