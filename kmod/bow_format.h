@@ -104,7 +104,8 @@ struct bow_header_v1_disk {
  *     148     4  rollback_reason    BOW_REASON_*, with the flag ROLLBACK
  *     152     8  rollback_time      seconds since 1970, with the flag ROLLBACK
  *     160     4  resumed            reboots after which the log was gone on with
- *     164    92  reserved           zeros
+ *     164     8  prev_sector0       sector0 before this append
+ *     172    84  reserved           zeros
  */
 struct bow_header_disk {
 	__le32 magic;
@@ -136,7 +137,8 @@ struct bow_header_disk {
 	__le32 rollback_reason;
 	__le64 rollback_time;
 	__le32 resumed;
-	__u8 reserved[92];
+	__le64 prev_sector0;
+	__u8 reserved[84];
 } __attribute__((packed));
 
 #define BOW_HEADER_SIZE		256u
@@ -301,7 +303,8 @@ BOW_DISK_ASSERT(offsetof(struct bow_header_disk, boots) == 146);
 BOW_DISK_ASSERT(offsetof(struct bow_header_disk, rollback_reason) == 148);
 BOW_DISK_ASSERT(offsetof(struct bow_header_disk, rollback_time) == 152);
 BOW_DISK_ASSERT(offsetof(struct bow_header_disk, resumed) == 160);
-BOW_DISK_ASSERT(offsetof(struct bow_header_disk, reserved) == 164);
+BOW_DISK_ASSERT(offsetof(struct bow_header_disk, prev_sector0) == 164);
+BOW_DISK_ASSERT(offsetof(struct bow_header_disk, reserved) == 172);
 
 BOW_DISK_ASSERT(sizeof(struct bow_entry_disk) == BOW_ENTRY_SIZE);
 BOW_DISK_ASSERT(offsetof(struct bow_entry_disk, dest) == 8);

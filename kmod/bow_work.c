@@ -30,9 +30,11 @@ void bow_work_seal(struct bow_core *core)
 	if (h->sequence == old->sequence && old->magic) {
 		h->prev_count = old->count;
 		h->prev_entries_csum = old->entries_csum;
+		h->prev_sector0 = old->sector0;
 	} else {
 		h->prev_count = 0;
 		h->prev_entries_csum = 0;
+		h->prev_sector0 = 0;
 	}
 	h->entries_csum = cpu_to_le32(
 		bow_entries_csum(core->work, le16_to_cpu(h->header_size),

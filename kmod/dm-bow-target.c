@@ -496,7 +496,7 @@ static int bow_message(struct dm_target *ti, unsigned int argc, char **argv,
 
 static struct target_type bow_target = {
 	.name = "bow",
-	.version = { 1, 3, 0 },
+	.version = { 1, 4, 0 },
 	/*
 	 * Not DM_TARGET_PASSES_INTEGRITY: a backup has no tags, and the live
 	 * block 0 is elsewhere.

@@ -94,6 +94,7 @@ enum bow_why {
 	BOW_WHY_HEADER_CSUM,
 	BOW_WHY_DEVICE_SHORT,
 	BOW_WHY_SECTOR0,
+	BOW_WHY_PREV_SECTOR0,
 	BOW_WHY_BACKUP0,
 	BOW_WHY_PREV_LOG,
 	BOW_WHY_NEXT_LOG,
@@ -140,7 +141,6 @@ enum bow_why {
 	BOW_WHY_RESUME_NO_MAP,
 	BOW_WHY_RESUME_ACTIVATION,
 	BOW_WHY_RESUME_ROLLBACK,
-	BOW_WHY_RESUME_SPACE,
 	BOW_WHY_CLAIM_SHIFT,
 	BOW_WHY_CLAIM,
 	BOW_WHY_MAP_PLACE,
@@ -223,6 +223,7 @@ struct bow_header {
 	u32 entries_csum;
 	u32 prev_count;
 	u32 prev_entries_csum;
+	u64 prev_sector0;
 	u32 flags;
 	u8 checkpoint_id[16];
 	u64 created;

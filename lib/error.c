@@ -45,6 +45,8 @@ static const struct why whys[BOW_WHY_END] = {
 				   "sectors then:" },
 	[BOW_WHY_SECTOR0] = { DAMAGED, "sector0", "is not a block of the device",
 			      "sectors:" },
+	[BOW_WHY_PREV_SECTOR0] = { DAMAGED, "prev_sector0",
+				   "is not a block of the device", "sectors:" },
 	[BOW_WHY_BACKUP0] = { DAMAGED, "backup0", "is not a block of the device",
 			      "sectors:" },
 	[BOW_WHY_PREV_LOG] = { DAMAGED, "prev_log",
@@ -145,9 +147,6 @@ static const struct why whys[BOW_WHY_END] = {
 					NULL },
 	[BOW_WHY_RESUME_ROLLBACK] = { ERROR, NULL, "a rollback was asked for",
 				      NULL },
-	[BOW_WHY_RESUME_SPACE] = { ERROR, NULL,
-				   "there is no free block for the live block "
-				   "0: roll back or commit", NULL },
 	[BOW_WHY_CLAIM_SHIFT] = { DAMAGED, "claim_shift", "is not possible",
 				  NULL },
 	[BOW_WHY_CLAIM] = { DAMAGED, "source",

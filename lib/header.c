@@ -80,6 +80,7 @@ static void parse_v1_1(const struct bow_header_disk *d, struct bow_header *h)
 	h->rollback_reason = le32_to_cpu(d->rollback_reason);
 	h->rollback_time = le64_to_cpu(d->rollback_time);
 	h->resumed = le32_to_cpu(d->resumed);
+	h->prev_sector0 = le64_to_cpu(d->prev_sector0);
 }
 
 /*

@@ -70,8 +70,8 @@ static int open_header(struct bow_dev *dev, struct bow_log *log, u32 room,
 	log->newest = *h;
 	if (h->version == BOW_VERSION_1_1) {
 		log->sectors = h->device_sectors;
-		log->live = h->sector0;
 		r = bow_torn_resolve(dev, log, &log->newest, e);
+		log->live = log->newest.sector0;
 	}
 	if (!r)
 		e->in_block = false;
@@ -152,13 +152,10 @@ static bool covers(u64 start, u32 bytes, u64 sector)
  */
 static bool moves_live(struct walk *w, const struct bow_entry *entry)
 {
-	/* A torn append may have taken away the entry that moved it there. */
-	bool sure = w->live_found || w->log->torn != BOW_TORN_APPEND;
-
 	/* Its contents change in place, so no writer gave it a checksum. */
 	if (!w->live || entry->checksum)
 		return false;
-	if (sure && covers(entry->dest, entry->size, w->live)) {
+	if (covers(entry->dest, entry->size, w->live)) {
 		w->live = entry->source + (w->live - entry->dest);
 		w->live_found = true;
 		return true;
@@ -167,16 +164,6 @@ static bool moves_live(struct walk *w, const struct bow_entry *entry)
 	if (!w->live_found && w->h.version == BOW_VERSION_1_0 &&
 	    covers(entry->source, entry->size, w->live)) {
 		w->log->live = entry->dest + (w->live - entry->source);
-		w->live_found = true;
-		return true;
-	}
-	/*
-	 * v1.1, after a torn append: the header names the place to which that
-	 * append moved it.  The move before is known by its lack of a checksum.
-	 */
-	if (!w->live_found && w->log->torn != BOW_TORN_NONE &&
-	    entry->size == w->log->bs) {
-		w->live = entry->source;
 		w->live_found = true;
 		return true;
 	}
@@ -428,8 +415,8 @@ int bow_log_walk(struct bow_dev *dev, struct bow_log *log, bow_visit visit,
 	memcpy(w.block, log->block, log->bs);
 	reset_counters(log);
 	if (w.h.version)
-		log->live = log->header.sector0;
-	w.live = log->torn == BOW_TORN_NONE ? log->live : w.h.sector0;
+		log->live = w.h.sector0;
+	w.live = log->live;
 	r = walk_chain(&w);
 	if (!r && w.h.version == 0)
 		log->live = live_of_v0(&w);

@@ -32,8 +32,8 @@ void bow_mend_build(struct bow_resume *r)
 
 	memset(r->block, 0, BOW_BLOCK_SIZE_MAX);
 	memcpy(&d, from, sizeof(d));
-	d.sector0 = cpu_to_le64(r->live);
 	if (r->log.torn == BOW_TORN_APPEND) {
+		d.sector0 = d.prev_sector0;
 		d.count = d.prev_count;
 		d.entries_csum = d.prev_entries_csum;
 	}
@@ -44,21 +44,6 @@ void bow_mend_build(struct bow_resume *r)
 	if (h->flags & BOW_FLAG_GUARD)
 		memcpy(r->block + BOW_GUARD_OFFSET, from + BOW_GUARD_OFFSET,
 		       BOW_GUARD_SIZE);
-}
-
-/* To a free block: durable before a header names it. */
-static int copy_live(struct bow_dev *dev, const struct bow_resume *r, u8 *buf,
-		     struct bow_error *e)
-{
-	u32 bs = r->log.bs;
-	int err;
-
-	if (!r->copy_live)
-		return 0;
-	err = bow_get(dev, r->copy_live, buf, bs, e);
-	if (!err)
-		err = bow_put(dev, r->live, buf, bs, e);
-	return err ? err : bow_sync(dev, e);
 }
 
 static int write_block(struct bow_dev *dev, const struct bow_resume *r, u8 *buf,
@@ -107,8 +92,6 @@ int bow_resume_mend(struct bow_dev *dev, struct bow_resume *r,
 	 * but not durable yet.
 	 */
 	err = bow_sync(dev, e);
-	if (!err)
-		err = copy_live(dev, r, buf, e);
 	if (!err)
 		err = write_block(dev, r, buf, e);
 	if (!err)

@@ -101,8 +101,6 @@ static int note_entry(void *ctx, const struct bow_log *log, u32 sequence,
 	(void)index;
 	if (kind == BOW_ENTRY_CLAIM)
 		return note_claim(r, entry, e);
-	if (kind == BOW_ENTRY_LIVE && !r->moved_live)
-		r->moved_live = entry->dest;
 	return note_move(r, entry, e);
 }
 
@@ -113,28 +111,6 @@ static int hold(struct bow_resume *r, u64 sector, struct bow_error *e)
 	if (bow_blocks_hold(&r->blocks, sector / bow_block_sectors(r->log.bs)))
 		return bow_no_memory(e);
 	return 0;
-}
-
-/*
- * After a torn append the header may name a live copy that this append has
- * made, while the entry of the move is gone.  The copy before it is as good:
- * nothing was written to either.  It is the dest of the newest move that is
- * left.  Without one, the place in the header will do if no entry mentions
- * it; else an older entry would pass for the move.  0: no place is known.
- */
-static u64 place_of_live(const struct bow_resume *r)
-{
-	u64 per = bow_block_sectors(r->log.bs);
-	u64 named = r->log.newest.sector0;
-
-	if (r->log.torn != BOW_TORN_APPEND)
-		return named;
-	if (r->moved_live)
-		return r->moved_live;
-	if (bow_blocks_has(&r->blocks, BOW_SET_HELD, named / per) ||
-	    bow_blocks_has(&r->blocks, BOW_SET_USED, named / per))
-		return 0;
-	return named;
 }
 
 static void claim_regions(struct bow_resume *r)
@@ -156,38 +132,13 @@ static void claim_regions(struct bow_resume *r)
 	}
 }
 
-static int keep_last(void *ctx, u64 start, u64 sectors)
-{
-	*(u64 *)ctx = start + sectors;
-	return 0;
-}
-
-/* A place for the live copy that no entry mentions. */
-static int new_place(struct bow_resume *r, struct bow_error *e)
-{
-	u64 end = 0;
-
-	bow_resume_each(r, BOW_RESUME_POOL, keep_last, &end);
-	if (!end)
-		return refuse(e, BOW_WHY_RESUME_SPACE);
-	r->copy_live = r->log.newest.sector0;
-	r->live = end - bow_block_sectors(r->log.bs);
-	return 0;
-}
-
 static int apply_header(struct bow_resume *r, struct bow_error *e)
 {
-	int err;
+	const struct bow_header *h = &r->log.newest;
+	int err = hold(r, h->next_log, e);
 
-	r->live = place_of_live(r);
-	/* Of a torn append it is not the one that check_header() has seen. */
-	if (r->live == r->log.newest.next_log)
-		return bow_bad(e, BOW_WHY_NEXT_LOG, r->live, r->log.sectors);
-	err = hold(r, r->log.newest.next_log, e);
 	claim_regions(r);
-	if (!err && !r->live)
-		err = new_place(r, e);
-	return err ? err : hold(r, r->live, e);
+	return err ? err : hold(r, h->sector0, e);
 }
 
 static u64 pick_wrong(const u64 word[BOW_SETS])

@@ -33,9 +33,6 @@ struct bow_resume {
 	u8 *claimed;		/* a bit a region */
 	u64 regions;
 	u32 region_sectors;	/* log2 */
-	u64 moved_live;		/* where an entry last moved it to; 0: none */
-	u64 copy_live;		/* mending copies it from there; 0: no */
-	u64 live;		/* where it is then */
 };
 
 /*

@@ -132,7 +132,8 @@ static int try_next_log(struct bow_dev *dev, struct bow_log *log,
 	return 0;
 }
 
-static int try_append(struct bow_log *log, struct bow_header *newest)
+static int try_append(struct bow_log *log, struct bow_header *newest,
+		      struct bow_error *e)
 {
 	const struct bow_header *h = &log->header;
 
@@ -141,8 +142,12 @@ static int try_append(struct bow_log *log, struct bow_header *newest)
 			    h->prev_entries_csum) ||
 	    !evidence(log->block, NULL, h, h->prev_count, still_zeros))
 		return 1;
+	if (!bow_place_ok(h->prev_sector0, log->bs, log->sectors))
+		return bow_bad(e, BOW_WHY_PREV_SECTOR0, h->prev_sector0,
+			       log->sectors);
 	*newest = *h;
 	newest->count = h->prev_count;
+	newest->sector0 = h->prev_sector0;
 	log->torn = BOW_TORN_APPEND;
 	return 0;
 }
@@ -231,7 +236,7 @@ int bow_torn_resolve(struct bow_dev *dev, struct bow_log *log,
 		return 0;
 	r = try_next_log(dev, log, newest, e);
 	if (r > 0)
-		r = try_append(log, newest);
+		r = try_append(log, newest, e);
 	if (r > 0 && !h->prev_count && h->sequence)
 		r = try_prev_log(dev, log, newest, e);
 	if (r > 0 && !h->prev_count && !h->sequence)

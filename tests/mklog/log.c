@@ -91,6 +91,8 @@ static void put_header_v1_1(struct model *m, uint32_t prev_count)
 		.sequence = htole32(m->sequence),
 		.sector0 = htole64(sector(m, m->named)),
 		.prev_count = htole32(prev_count),
+		.prev_sector0 = htole64(prev_count ? sector(m, m->named_before)
+						   : 0),
 		.flags = htole32((m->guard ? BOW_FLAG_GUARD : 0) |
 				 (m->region ? BOW_FLAG_CLAIMS : 0) |
 				 (m->maps ? BOW_FLAG_FREE_MAP : 0)),
@@ -144,6 +146,7 @@ static void log_write(struct model *m)
 {
 	memcpy(m->before, m->img, m->bs);
 	memcpy(m->img, m->log, m->bs);
+	m->named_before = m->named;
 }
 
 static void guard_init(struct model *m)

@@ -84,6 +84,7 @@ struct model {
 	bool guard;
 	uint32_t live;			/* block of the live copy */
 	uint32_t named;			/* live copy, as the next header has it */
+	uint32_t named_before;		/* ... as the header on the disk has it */
 	uint32_t backup0, backup0_csum;
 	uint32_t prev_log, prev_log_csum, reserve;
 	uint32_t region;		/* blocks of a claim's region, or 0 */

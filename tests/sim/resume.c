@@ -192,8 +192,6 @@ static void refused(struct sim *sim, int r, const struct bow_error *e)
 		right = phase == PHASE_ACTIVATING;
 	else if (r == -EPERM && e->why == BOW_WHY_RESUME_RESTORING)
 		right = phase == PHASE_COMMITTING;
-	else if (r == -EPERM)
-		right = e->why == BOW_WHY_RESUME_SPACE;
 	sim->cov->refused++;
 	if (right)
 		examine(sim);
@@ -208,7 +206,6 @@ static void count_torn(struct sim *sim, const struct bow_resume *r)
 	cov->resumed_append += r->log.torn == BOW_TORN_APPEND;
 	cov->resumed_old += r->log.torn == BOW_TORN_ROLLOVER_OLD;
 	cov->resumed_new += r->log.torn == BOW_TORN_ROLLOVER_NEW;
-	cov->resumed_copy += r->copy_live != 0;
 }
 
 /* Is any cell of this block known to be the user's? */
@@ -295,7 +292,7 @@ static void tell(struct sim *sim, const struct bow_resume *r)
 /* The user sees block 0 where the log says: is what it sees possible? */
 static void look(struct sim *sim, const struct bow_resume *r)
 {
-	u64 live = r->copy_live ? r->copy_live : r->live;
+	u64 live = r->log.newest.sector0;
 	const char *why;
 	u32 cell;
 

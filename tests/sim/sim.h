@@ -290,7 +290,6 @@ struct coverage {
 	u64 resumed_append;	/* after a torn append */
 	u64 resumed_old;	/* after a torn roll-over, old header */
 	u64 resumed_new;	/* ... new header */
-	u64 resumed_copy;	/* the live copy was copied */
 	u64 resumed_again;	/* a second time */
 	u64 resumed_thrice;
 	u64 mend_stops;

@@ -169,6 +169,7 @@ static inline void log_append(struct memlog *l)
 
 	h->prev_count = h->count;
 	h->prev_entries_csum = h->entries_csum;
+	h->prev_sector0 = h->sector0;
 }
 
 static inline void log_entry(struct memlog *l, u32 source, u32 dest, u32 csum)
@@ -250,6 +251,7 @@ static inline void log_roll_over(struct memlog *l, u32 next)
 	h->count = 0;
 	h->prev_count = 0;
 	h->prev_entries_csum = 0;
+	h->prev_sector0 = 0;
 	h->prev_log = cpu_to_le64((u64)place * 8);
 	h->prev_log_csum = cpu_to_le32(csum);
 	h->next_log = cpu_to_le64((u64)next * 8);

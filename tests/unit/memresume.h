@@ -135,7 +135,7 @@ static inline int look(struct states *s, const struct bow_resume *r)
 	memset(s->of, 'U', sizeof(s->of));
 	memcpy(&h, r->block, sizeof(h));
 	s->open = true;
-	s->live = r->live / 8;
+	s->live = r->log.newest.sector0 / 8;
 	s->next_log = le64_to_cpu(h.next_log) / 8;
 	s->count = le32_to_cpu(h.count);
 	s->sequence = le32_to_cpu(h.sequence);

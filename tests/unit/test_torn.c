@@ -280,25 +280,28 @@ static void live_copy_moved_to_used_place(void)
 	}
 }
 
+/* What a checksum without inversion has come to takes it back to 0. */
+static void make_crc_zero(u8 *block, u32 number)
+{
+	bow_put_le32(block + MEM_BS - 4,
+		     bow_crc32(number, block, MEM_BS - 4));
+}
+
 /*
- * The append that was torn had moved the live copy.  An older entry without a
- * checksum, of two blocks, is no move of it.
+ * The append that was torn has moved the live copy.  An older backup whose checksum
+ * is 0 by its contents looks like a move, and is none.
  */
-static void no_move_of_live_copy(void)
+static void backup_with_checksum_zero(void)
 {
 	struct bow_header_disk *h = log_header(&l);
-	struct bow_entry_disk two = {
-		.source = cpu_to_le64(5 * 8), .dest = cpu_to_le64(470 * 8),
-		.size = cpu_to_le32(2 * MEM_BS),
-	};
 	u32 mask;
 
 	log_begin(&l, BOW_HEADER_SIZE_GUARD);
 	log_append(&l);
-	memcpy(mem_block(l.img, 470), mem_block(l.img, 5), 2 * MEM_BS);
-	log_entry(&l, 5, 470, 0);
-	memcpy(l.img + BOW_HEADER_SIZE_GUARD + BOW_ENTRY_SIZE, &two,
-	       sizeof(two));
+	make_crc_zero(mem_block(l.d0, 5), 5);
+	memcpy(mem_block(l.img, 5), mem_block(l.d0, 5), MEM_BS);
+	CHECK(bow_crc32(5, mem_block(l.img, 5), MEM_BS) == 0);
+	log_backup(&l, 5, 470);
 	log_seal(&l);
 	memcpy(before, l.img, MEM_BS);
 	log_append(&l);
@@ -308,7 +311,6 @@ static void no_move_of_live_copy(void)
 	log_seal(&l);
 	memcpy(after, l.img, MEM_BS);
 	log_overwrite(&l, 5);
-	log_overwrite(&l, 6);
 	for (mask = 1; mask < 256; mask += 2) {
 		tear(mask);
 		CHECK(rolls_back());
@@ -324,6 +326,26 @@ static int open_log(struct bow_error *e)
 	r = bow_log_open(&m.dev, &log, e);
 	bow_log_free(&log);
 	return r;
+}
+
+/* Without the place before the append there is no going back to it. */
+static void place_before_append(void)
+{
+	struct bow_header_disk *h = log_header(&l);
+	struct bow_error e;
+
+	log_begin(&l, BOW_HEADER_SIZE_GUARD);
+	memcpy(before, l.img, MEM_BS);
+	log_append(&l);
+	h->prev_sector0 = cpu_to_le64(MEM_SECTORS);
+	backups(20, 30);
+	log_seal(&l);
+	memcpy(after, l.img, MEM_BS);
+	tear(1);
+	CHECK(open_log(&e) == -EUCLEAN && e.why == BOW_WHY_PREV_SECTOR0);
+	/* Not torn, it does not count. */
+	tear(255);
+	CHECK(open_log(&e) == 0);
 }
 
 /* Rot in the first log block, without a state before it, is no activation. */
@@ -392,8 +414,10 @@ int main(void)
 	RUN(live_copy_moved, "torn append that moved the live block 0");
 	RUN(live_copy_moved_to_used_place,
 	    "torn append that moved it to a place that was used before");
-	RUN(no_move_of_live_copy,
-	    "torn append: what has no checksum need not be the live copy");
+	RUN(backup_with_checksum_zero,
+	    "torn append: a backup whose checksum is 0 is no move of block 0");
+	RUN(place_before_append,
+	    "torn append: the place of block 0 before it is checked");
 	RUN(rot_in_first_block, "rot in the first log block is no activation");
 	RUN(evidence_has_an_end, "evidence of a roll-over is not sought for ever");
 	return tap_done();
