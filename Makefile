@@ -10,10 +10,13 @@
 #                   runs (into build/cov); "make coverage" does it
 #   KDIR            kernel build directory (default: the newest installed
 #                   kernel headers under /lib/modules)
-#   DESTDIR, prefix, sbindir, mandir, sharedir, completiondir
-#                   where install puts things
+#   DESTDIR, prefix, sbindir, mandir, sharedir, docdir, completiondir
+#                   where install puts things; initramfsdir, udevdir, motddir and
+#                   dkmsdir do not follow prefix
 #   ARGS            arguments of a campaign: check-kills ARGS=2000
 #   CHECKS          which checks "make check" runs (default: all)
+#   SECONDS         how long "make soak" runs (default: six hours)
+#   TRACE_STATES    states of each trace that "make check-traces" tries
 
 VERSION := 0.1
 V ?= 0
@@ -25,6 +28,7 @@ prefix ?= /usr/local
 sbindir ?= $(prefix)/sbin
 mandir ?= $(prefix)/share/man
 sharedir ?= $(prefix)/share
+docdir ?= $(sharedir)/doc/bow
 # initramfs-tools and udev look only below /usr or /etc.
 initramfsdir ?= /usr/share/initramfs-tools
 udevdir ?= /usr/lib/udev/rules.d
@@ -83,6 +87,8 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 HEADERS := $(wildcard kmod/*.h lib/*.h common/*.h restore/*.h verify/*.h control/*.h \
 	tests/*.h tests/*/*.h)
 MAN := $(sort $(wildcard man/*.[1-8]))
+# What the man pages refer to.
+DOCS := docs/design.md docs/format.md
 
 hosted = $(patsubst %.c,$(B)/hosted/%.o,$(1))
 klibc = $(patsubst %.c,$(B)/klibc/%.o,$(1))
@@ -102,40 +108,54 @@ endif
 all: $(PROGRAMS)
 
 help:
-	@echo 'all        build/bow-restore, build/bow-verify, build/bowctl'
-	@echo 'kmod       kmod/dm-bow.ko for KDIR=$(KDIR)'
-	@echo 'check      all tests; installs what it needs on Debian 12 as root'
-	@echo 'check-long the longer campaigns'
-	@echo 'check-debug-kernel dm-bow under load in a kernel with KASAN and lockdep'
-	@echo 'soak       the same for six hours or SECONDS=..., in checkpoints that are'
-	@echo '           committed, rolled back, resumed and cut: nothing grows'
-	@echo 'check-kernels the module built for, and tested on, 5.10, 6.1, 6.12, the newest and'
-	@echo '             a 6.1 with KASAN, PROVE_LOCKING and kmemleak'
-	@echo 'check-log-writes what the module writes, cut at each flush and between'
-	@echo 'check-fio  fio over dm-bow on six filesystems, then a rollback'
-	@echo 'check-kills guests that are killed at random; ARGS=2000 for so many'
-	@echo 'check-kills-qemu the same in QEMU, which is killed or resets the machine'
-	@echo 'check-disk-faults a checkpoint on a disk, or in a kernel, that fails'
-	@echo 'lint       compilers, sparse, shellcheck, cppcheck: no warning allowed'
-	@echo 'bench-restore how fast a rollback is, beside a plain copier'
-	@echo 'mutations  faults put in on purpose: is there a test that fails?'
-	@echo 'mutations-module the same of the shell around the core, in QEMU: hours'
-	@echo 'coverage   which lines and branches tests reach: docs/coverage.md'
-	@echo 'traces     what real work in a Debian guest does to its disk, for'
-	@echo '           tests/sim; check-traces cuts the power in it'
-	@echo 'reliability-doc the tables of docs/reliability.md, from records of runs'
-	@echo 'bench      what writing over dm-bow costs, beside other targets: in'
-	@echo '           bench-write on a virtio disk, in bench-slow on one held back, in'
-	@echo '           bench-model on one of null_blk'
-	@echo 'bench-files the same of unpacking and of packages, on a filesystem'
-	@echo 'bench-map  memory and time that the block map takes'
-	@echo 'bench-placement how many backups ext4 overwrites, in real work'
-	@echo 'bench-upgrade what a checkpoint costs a Debian that becomes the next one'
-	@echo 'demo       a wrecked Debian in QEMU undoes itself'
-	@echo 'demo-rescue the same, the rollback typed in the rescue shell'
-	@echo 'install    programs, module source (DKMS), initramfs hook, man pages'
-	@echo 'uninstall  remove what install put there'
-	@echo 'clean      remove what was built'
+	@echo 'Build:'
+	@printf '%-18s %s\n' all 'build/bow-restore, build/bow-verify, build/bowctl'
+	@printf '%-18s %s\n' kmod 'kmod/dm-bow.ko for KDIR=$(KDIR)'
+	@printf '%-18s %s\n' clean 'remove what was built'
+	@echo
+	@echo 'Test:'
+	@printf '%-18s %s\n' check 'the tests in short form; on Debian 12, as root, it'
+	@printf '%-18s %s\n' '' 'installs what they need'
+	@printf '%-18s %s\n' check-long 'the same for longer, and log-writes, fio, kills, disk-faults'
+	@printf '%-18s %s\n' lint 'compilers, sparse, shellcheck, cppcheck: no warning allowed'
+	@printf '%-18s %s\n' coverage 'which lines and branches tests reach: docs/coverage.md'
+	@printf '%-18s %s\n' demo 'a wrecked Debian in QEMU undoes itself'
+	@printf '%-18s %s\n' demo-rescue 'the same, the rollback typed in the rescue shell'
+	@echo
+	@echo 'Campaigns:'
+	@printf '%-18s %s\n' check-kernels 'the module built for, and tested on, 5.10, 6.1, 6.12, the'
+	@printf '%-18s %s\n' '' 'newest, and a 6.1 with KASAN, PROVE_LOCKING, kmemleak'
+	@printf '%-18s %s\n' check-debug-kernel 'dm-bow under load in a kernel with KASAN and lockdep'
+	@printf '%-18s %s\n' soak 'in that kernel for six hours, or SECONDS=...: checkpoints'
+	@printf '%-18s %s\n' '' 'that are committed, rolled back, resumed, cut; nothing grows'
+	@printf '%-18s %s\n' check-log-writes 'what the module writes, cut at each flush and between'
+	@printf '%-18s %s\n' check-fio 'fio over dm-bow on six filesystems, then a rollback'
+	@printf '%-18s %s\n' check-kills 'guests that are killed at random; ARGS=2000 for so many'
+	@printf '%-18s %s\n' check-kills-qemu 'guests in QEMU that are killed or reset; ARGS=2000'
+	@printf '%-18s %s\n' check-disk-faults 'a checkpoint on a disk, or in a kernel, that fails'
+	@printf '%-18s %s\n' traces 'record what real work in a Debian guest does to its disk'
+	@printf '%-18s %s\n' check-traces 'cut the power in these recordings'
+	@printf '%-18s %s\n' mutations 'faults put in on purpose: is there a test that fails?'
+	@printf '%-18s %s\n' mutations-module 'faults in the shell around the core, in QEMU: hours'
+	@printf '%-18s %s\n' reliability-doc 'tables of docs/reliability.md, from records of runs'
+	@echo
+	@echo 'Benchmarks:'
+	@printf '%-18s %s\n' bench 'bench-model, bench-slow and bench-write'
+	@printf '%-18s %s\n' bench-model 'writing, beside other targets, on a disk of null_blk'
+	@printf '%-18s %s\n' bench-slow 'writing, on a virtio disk that is held back'
+	@printf '%-18s %s\n' bench-write 'writing, on a virtio disk'
+	@printf '%-18s %s\n' bench-files 'unpacking and packages, on a filesystem'
+	@printf '%-18s %s\n' bench-map 'memory and time that the block map takes'
+	@printf '%-18s %s\n' bench-placement 'how many backups ext4 overwrites, in real work'
+	@printf '%-18s %s\n' bench-restore 'how fast a rollback is, beside a plain copier'
+	@printf '%-18s %s\n' bench-upgrade 'what a checkpoint costs a Debian that becomes the next'
+	@echo
+	@echo 'Install:'
+	@printf '%-18s %s\n' install 'programs, module source, initramfs hook, man pages, docs'
+	@printf '%-18s %s\n' uninstall 'remove what install put there'
+	@echo
+	@echo 'Options: V=1 SAN=1 COV=1 CC KLCC CFLAGS KDIR DESTDIR prefix ARGS CHECKS'
+	@echo 'SECONDS TRACE_STATES; see the top of the Makefile.'
 
 # Windows so small that small logs need many, batches that small writes overflow.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
@@ -377,6 +397,7 @@ INSTALL := install
 INSTALLED := \
 	$(foreach f,$(PROGRAMS),755:$(f):$(sbindir)/$(notdir $(f))) \
 	$(foreach f,$(MAN),644:$(f):$(mandir)/man8/$(notdir $(f))) \
+	$(foreach f,$(DOCS),644:$(f):$(docdir)/$(notdir $(f))) \
 	$(foreach f,$(PROGRAMS),644:completion/bow.bash:$(completiondir)/$(notdir $(f))) \
 	$(foreach f,hooks/bow scripts/local-premount/bow scripts/local-bottom/bow, \
 		755:initramfs-hook/$(f):$(initramfsdir)/$(f)) \
@@ -404,6 +425,7 @@ uninstall:
 		rm -f "$(DESTDIR)$${f##*:}" || exit; \
 	done
 	$(Q)rm -rf $(DESTDIR)$(dkmsdir)
+	$(Q)rmdir "$(DESTDIR)$(docdir)" 2>/dev/null || :
 
 clean:
 	$(Q)rm -rf build

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * cli.h - what bow-restore and bow-verify have in common: messages, progress,
- * signals, JSON, and the facts of a log in words
+ * cli.h - what the programs have in common: messages, progress, signals, JSON, and
+ * the facts of a log in words
  */
 #ifndef BOW_CLI_H
 #define BOW_CLI_H

@@ -174,7 +174,7 @@ static void header_text(FILE *out, const struct bow_header *h)
 		fprintf(out, "boots: %u, tries left: %u\n", h->boots,
 			h->tries_left);
 	if (h->resumed)
-		fprintf(out, "gone on with: %s\n",
+		fprintf(out, "resumed: %s\n",
 			text_count(buf, h->resumed, "time"));
 	if (h->flags & BOW_FLAG_ROLLBACK)
 		fprintf(out, "rollback asked for: %s, %s\n",

@@ -18,7 +18,7 @@ static const char help[] =
 	"  checkpoint  keep the contents of this moment until commit or rollback\n"
 	"  commit      keep what was written since, give up the old contents\n"
 	"  files       name the files that a rollback would change\n"
-	"  resume      go on with the checkpoint on DEVICE after a reboot\n"
+	"  resume      resume the checkpoint on DEVICE after a reboot\n"
 	"  browse      mount the old filesystem at MOUNTPOINT, read-only\n"
 	"\n"
 	"Options:\n"

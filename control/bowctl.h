@@ -44,7 +44,7 @@ enum ctl_state {
 	CTL_STATE_TRIM,
 	CTL_STATE_CHECKPOINT,
 	CTL_STATE_COMMITTED,
-	CTL_STATE_RESUME,	/* a checkpoint is being taken up; I/O waits */
+	CTL_STATE_RESUME,	/* a checkpoint is being resumed; writes wait */
 };
 
 #define CTL_FACTS_MAX 32

@@ -191,8 +191,8 @@ static int hand_over(struct checkpoint *c)
 	if (!err)
 		err = tell_free(c, &map, &v);
 	/*
-	 * A module before 1.3.0 knows no bitmaps: bow may have been upgraded, and
-	 * the machine not been restarted.
+	 * A module below v1.3.0 (dmsetup targets) knows no bitmaps: bow may have been
+	 * upgraded, and the machine not been restarted.
 	 */
 	if (err == -EINVAL && v.bits) {
 		v.bits = NULL;

@@ -3,7 +3,7 @@
  * resume.c - bowctl resume
  *
  *   the log is read and checked, block 0 mended       libbow
- *   dm-bow is put over the device; I/O to it waits
+ *   dm-bow is put over the device; writes to it wait
  *   it is told what has become of each block, and goes on
  *
  * When one of the last fails, the device is removed again: the log is then as
@@ -236,7 +236,7 @@ static void report(const struct resume *r, const struct ctl_options *o)
 	}
 	if (o->quiet)
 		return;
-	printf("checkpoint %s of %s, %s old, goes on as %s: %s, %s free to keep old contents\n",
+	printf("checkpoint %s of %s, %s old, resumed as %s: %s, %s free to keep old contents\n",
 	       text_hex(id, h->checkpoint_id), r->dm.under,
 	       text_age(when, age(h->created)), r->dm.path,
 	       text_count(blocks, r->log.log.log_blocks, "log block"),

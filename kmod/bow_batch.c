@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bow_batch.c - one batch: what is to be copied and claimed
+ * bow_batch.c - one batch: what is to be copied and claimed and, by a guess, what
+ * will have to be
  */
 #include "bow_work.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bow_core.c - the beginning and the end of a checkpoint
+ * bow_core.c - a checkpoint begins, ends and is resumed; which writes may go at once
  *
  * The order of writes and the reasons for it are in docs/format.md, "Writing".
  */

@@ -98,7 +98,7 @@ struct bow_log_writes {
 };
 
 struct bow_counters {
-	u64 entries;		/* all in the chain */
+	u64 entries;		/* since it began or was resumed */
 	u64 copies;
 	u64 copied_blocks;
 	u64 moved;		/* copies of backups, blocks */

@@ -74,7 +74,7 @@ void bow_guard_build(u8 *guard, const u8 *sb);
  * @record: action, final_sector, checkpoint_id, device_sectors and created
  *          filled in; the rest is set here
  *
- * FORMAT.md v1.1 point 3: record (flush before, durable after), then all of
+ * docs/format.md, "Ending": record (flush before, durable after), then all of
  * block 0 but its first unit (durable), then that unit (durable).  When
  * block 0 is one write unit, that one write is the whole ending.
  */

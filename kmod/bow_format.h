@@ -103,7 +103,7 @@ struct bow_header_v1_disk {
  *     146     2  boots              boots that have tried it
  *     148     4  rollback_reason    BOW_REASON_*, with the flag ROLLBACK
  *     152     8  rollback_time      seconds since 1970, with the flag ROLLBACK
- *     160     4  resumed            reboots after which the log was gone on with
+ *     160     4  resumed            reboots after which the log was resumed
  *     164     8  prev_sector0       sector0 before this append
  *     172    84  reserved           zeros
  */
@@ -176,7 +176,7 @@ struct bow_entry_disk {
 /*
  * Finishing record: sector 0 while block 0 is being replaced by its final
  * contents.  Whoever finds a valid one copies the bs bytes at final_sector to
- * block 0: first all but the first 512 bytes, flush, then those.
+ * block 0: first all but the first write unit, flush, then that.
  *
  *  offset  size  field
  *       0     4  magic           "BOWF"

@@ -2,7 +2,7 @@
 /*
  * bow_shim.h - what the pure core needs from its surroundings
  *
- * The pure files (bow_disk, bow_map, bow_core) do no I/O and take no locks.
+ * The pure files (bow_*.c of kmod/) do no I/O and take no locks.
  * They compile into the module, into libbow (hosted and klibc) and into the
  * tests; this header is the only place that knows which.
  */

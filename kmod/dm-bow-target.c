@@ -190,7 +190,7 @@ static void bow_set_features(struct dm_target *ti)
  *                        error           fail (the default)
  *                        commit          end the checkpoint
  *                        wait[:SECONDS]  wait so long (60), then fail
- *   resume             take up the checkpoint that is on the device: I/O waits
+ *   resume             resume the checkpoint that is on the device: writes wait
  *                      until messages have said what has become of the blocks
  */
 static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)

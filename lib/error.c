@@ -136,7 +136,7 @@ static const struct why whys[BOW_WHY_END] = {
 				       "only be completed", NULL },
 	[BOW_WHY_RESUME_VERSION] = { ERROR, NULL,
 				     "a log of this version can be rolled back "
-				     "or committed, but not gone on with",
+				     "or committed, but not resumed",
 				     NULL },
 	[BOW_WHY_RESUME_NO_MAP] = { ERROR, NULL,
 				    "the log does not tell which blocks were "

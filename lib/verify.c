@@ -10,8 +10,9 @@
  * checksum of the same contents; what they come to has no bound in the size of the
  * device.  Where it is more than that, entries are left out of which each block is
  * saved by another entry too.  A block that was in use is saved once, or places.c
- * refuses the log, so that what is put back is verified; and since each of the others has a block of its own, no
- * more than two of them have a block in common: they are twice the device at most.
+ * refuses the log, so that what is put back is verified; and since each of the others
+ * has a block of its own, no more than two of them have a block in common: they are
+ * twice the device at most.
  */
 #include "filter.h"
 #include "log.h"

@@ -22,7 +22,7 @@ void report_begin(const struct outcome *out, u64 backup_bytes)
 
 	fprintf(stderr, "%s: %s", out->o->device,
 		out->o->dry_run ? "checking a rollback" :
-		res->resumed ? "going on with the rollback" : "rolling back");
+		res->resumed ? "continuing the rollback" : "rolling back");
 	if (h->created)
 		fprintf(stderr, " to the checkpoint of %s",
 			text_time(buf, h->created));
@@ -73,7 +73,7 @@ static void say_done(const struct outcome *out)
 		       text_duration(time, out->ms));
 	else
 		printf("%srolled back%s: %s in %s put back, %s\n", would,
-		       res->resumed ? " (resumed)" : "",
+		       res->resumed ? " (continued)" : "",
 		       text_size(size, res->bytes),
 		       text_count(runs, res->copies, "run"),
 		       text_duration(time, out->ms));

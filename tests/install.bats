@@ -10,12 +10,14 @@ setup()
 	dest=$BATS_TEST_TMPDIR/dest
 }
 
-@test "install: programs, hook, boot script, rule, module source and man pages are there" {
+@test "install: programs, hook, boot script, rule, module source, man pages and documents are there" {
 	make -s -C "$top" install DESTDIR="$dest" prefix=/usr
 	for f in usr/sbin/bow-restore usr/sbin/bow-verify usr/sbin/bowctl \
 			usr/share/man/man8/bow-restore.8 \
 			usr/share/man/man8/bow-verify.8 \
 			usr/share/man/man8/bowctl.8 \
+			usr/share/doc/bow/design.md \
+			usr/share/doc/bow/format.md \
 			usr/share/initramfs-tools/hooks/bow \
 			usr/share/initramfs-tools/scripts/local-premount/bow \
 			usr/share/initramfs-tools/scripts/local-bottom/bow \

@@ -3,8 +3,7 @@
 #
 # packages.sh - the Debian 12 packages that building and testing need
 #
-# Sourced by tests/check.sh, tests/bench-write.sh and tests/vm/demo.sh.  A list
-# is for one purpose;
+# Sourced by the scripts of tests/.  A list is for one purpose;
 # need_packages LIST... installs what is missing of them, or says what to do.
 
 PACKAGES_BUILD='gcc libc6-dev make klibc-utils libklibc-dev linux-libc-dev

@@ -29,13 +29,15 @@ middle()
 		END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# seconds FILE COLUMN - "median (least - most)", the file has microseconds
+# seconds FILE COLUMN - "median (least - most)", of one round the figure alone; the
+# file has microseconds
 seconds()
 {
-	printf '%s %s %s\n' "$(column "$1" "$2" | middle)" \
+	printf '%s %s %s %s\n' "$(wc -l <"$1")" "$(column "$1" "$2" | middle)" \
 		"$(column "$1" "$2" | sort -g | head -n 1)" \
 		"$(column "$1" "$2" | sort -g | tail -n 1)" |
-		awk '{ printf "%.2f (%.2f - %.2f)", $1 / 1e6, $2 / 1e6, $3 / 1e6 }'
+		awk '{ printf "%.2f", $2 / 1e6 }
+			$1 > 1 { printf " (%.2f - %.2f)", $3 / 1e6, $4 / 1e6 }'
 }
 
 fact()

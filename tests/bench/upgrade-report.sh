@@ -35,9 +35,12 @@ jq -r '
 def round2: . * 100 | round / 100;
 def seconds: . / 100 | round / 10;
 def share(of): 10000 * . / of | round / 100 | "\(.)%";
+# Of one round there is no spread.
+def spread: "\(.ratio.median | round2)" + if .rounds == 1 then "" else
+	" (\(.ratio.least | round2)-\(.ratio.most | round2))" end;
 "| free at the start / end | packages upgraded / new | rounds | time, dm-linear being 1: median (least-most) | dm-linear, s | dm-bow, s | requests, dm-linear: reads / writes / flushes | dm-bow |",
 "|---|---|---|---|---|---|---|---|",
-(.[] | "| \(.bow.free_before)% / \(.bow.free_after)% | \(.least_upgraded) / \(.bow.installed) | \(.rounds) | \(.ratio.median | round2) (\(.ratio.least | round2)-\(.ratio.most | round2)) | \(.linear.ms | seconds) | \(.bow.ms | seconds) | \(.linear.reads) / \(.linear.writes) / \(.linear.flushes) | \(.bow.reads) / \(.bow.writes) / \(.bow.flushes) |"),
+(.[] | "| \(.bow.free_before)% / \(.bow.free_after)% | \(.least_upgraded) / \(.bow.installed) | \(.rounds) | \(spread) | \(.linear.ms | seconds) | \(.bow.ms | seconds) | \(.linear.reads) / \(.linear.writes) / \(.linear.flushes) | \(.bow.reads) / \(.bow.writes) / \(.bow.flushes) |"),
 "",
 "| free at the start / end | copied, MiB | moved, MiB | moved / copied | left for backups, MiB | batches | log writes | claims | batches that only claim | their flushes, in % of those of dm-linear | flushes in all, dm-linear being 1 |",
 "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -168,7 +168,7 @@ static void policy(void)
 		header.rollback_reason = reasons[i].reason;
 		tell(false, BOW_STATE_ACTIVE, BOW_TORN_NONE);
 		CHECK(has("boots: 1, tries left: 3\n"));
-		CHECK(has("gone on with: 2 times\n"));
+		CHECK(has("resumed: 2 times\n"));
 		CHECK(has("rollback asked for: 2000-02-29 12:34:56 UTC, "));
 		CHECK(has(reasons[i].text));
 		tell(true, BOW_STATE_ACTIVE, BOW_TORN_NONE);

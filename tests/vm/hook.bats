@@ -401,7 +401,7 @@ cut_after_work()
 		seek=$((map * 512 + 2000)) conv=notrunc status=none
 	boot "$BATS_FILE_TMPDIR/no-map" ro bow=resume
 	assert_refused no-map
-	grep -a 'cannot be gone on with' "$vm_dir/console.log"
+	grep -a 'cannot be resumed' "$vm_dir/console.log"
 }
 
 @test "boot: bow=shell opens the shell, and mounts when the log is gone" {
