@@ -28,10 +28,13 @@ static inline void *bow_alloc(size_t bytes)
 	return kvzalloc(bytes, GFP_KERNEL);
 }
 
+/* Without RETRY_MAYFAIL a page is waited for for ever, and -ENOMEM never comes. */
+#define BOW_GFP_WAIT (GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* One zeroed plane of a leaf, 4096 bytes; sleeps for memory only with @wait. */
 static inline void *bow_alloc_plane(bool wait)
 {
-	return kzalloc(4096, wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN);
+	return kzalloc(4096, wait ? BOW_GFP_WAIT : GFP_NOWAIT | __GFP_NOWARN);
 }
 
 static inline void bow_free(void *p)

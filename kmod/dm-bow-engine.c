@@ -7,6 +7,8 @@
  */
 #include "dm-bow.h"
 
+#define BIOS_MAX 1024u	/* in a round of the worker */
+
 /* ---- batches ---- */
 
 static void count_error(struct bow *bow)
@@ -34,7 +36,9 @@ static void end_writes(struct bow *bow, struct bio_list *writes,
 	struct blk_plug plug;
 	struct bio *bio;
 
-	bow->last_writes = status ? 0 : bio_list_size(writes);
+	/* A round of block 0 and discards alone says nothing of the next. */
+	if (!bio_list_empty(writes))
+		bow->last_writes = status ? 0 : bio_list_size(writes);
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(writes))) {
 		if (status) {
@@ -292,9 +296,14 @@ static void put_back(struct bow *bow, struct bio *bio)
 	spin_unlock(&bow->lock);
 }
 
-/* Everything queued so far, up to a full batch.  False: nothing was there. */
+/*
+ * Everything queued so far, up to a full batch.  False: nothing was there.  There is
+ * an end to those that take no room in it, or a flood of them would keep a request
+ * and the writes that are planned waiting.
+ */
 static bool handle_bios(struct bow *bow)
 {
+	unsigned int left = BIOS_MAX;
 	struct bio_list writes;
 	struct bio *bio;
 	bool any = false;
@@ -305,7 +314,7 @@ static bool handle_bios(struct bow *bow)
 		bow_gather(bow);
 	bio_list_init(&writes);
 	bow_batch_begin(&bow->batch);
-	while ((bio = next_bio(bow))) {
+	while (left-- && (bio = next_bio(bow))) {
 		any = true;
 		if (bow->state != BOW_CHECKPOINT) {
 			reroute(bow, bio);

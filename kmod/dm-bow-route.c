@@ -150,8 +150,9 @@ void bow_gather(struct bow *bow)
 /* ---- routing ---- */
 
 /*
- * Cut a bio that will be queued: a piece inside block 0 alone, or no more
- * blocks than fit in a batch.  Only while it is being mapped.
+ * Cut a bio that will be queued: a piece inside block 0 alone, no more blocks than
+ * fit in a batch, and what is at the end, less than a block, alone too, as it
+ * fails.  Only while it is being mapped.
  */
 static void cut_bio(struct bow *bow, struct bio *bio)
 {
@@ -160,7 +161,10 @@ static void cut_bio(struct bow *bow, struct bio *bio)
 			  1u << bow->block_shift :
 			  bow_sector(bow, bow_bio_first(bow, bio) +
 						  BOW_BATCH_BLOCKS);
+	u64 tail = bow_sector(bow, bow_blocks(bow));
 
+	if (start < tail)
+		end = min(end, tail);
 	if (bio_op(bio) != REQ_OP_DISCARD && bio_end_sector(bio) > end)
 		dm_accept_partial_bio(bio, end - start);
 }
@@ -169,7 +173,13 @@ bool bow_route_passing(struct bow *bow, struct bio *bio, int *r)
 {
 	if (!percpu_ref_tryget_live(&bow->passing))
 		return false;
-	/* With the reference held a checkpoint cannot begin. */
+	/*
+	 * With the reference held a checkpoint cannot begin.  The state is read
+	 * after it: where reads may change places, one from before the checkpoint
+	 * could meet a reference that is live again.  Pairs with the release in
+	 * percpu_ref_reinit().
+	 */
+	smp_rmb();
 	if (READ_ONCE(bow->state) == BOW_CHECKPOINT ||
 	    READ_ONCE(bow->state) == BOW_RESUME) {
 		percpu_ref_put(&bow->passing);
