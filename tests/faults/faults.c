@@ -90,11 +90,26 @@ static void fail(enum fault fault, u32 k, u32 choice, const char *what, int r)
 		       strerror(-r));
 }
 
-static void more_cuts(void)
+/*
+ * What a rollback has begun to put back is no state to keep: while block 0 durably
+ * says that the log is active, and so may be committed, all else is untouched.
+ */
+static bool mark_came_first(void)
+{
+	u32 bs = sample.bs;
+
+	return sample.action != BOW_ACTION_ROLLBACK ||
+	       bow_get_le32(disk.durable) != BOW_MAGIC_LOG ||
+	       !memcmp(disk.durable + bs, sample.image + bs, sample.bytes - bs);
+}
+
+static void more_cuts(enum fault fault, u32 k, u32 choice)
 {
 	u32 n = rnd_to(&rng, MORE_CUTS + 1);
 
 	while (n--) {
+		if (!mark_came_first())
+			fail(fault, k, choice, "half rolled back, not marked", 0);
 		disk_arm(&disk, FAULT_CUT, rnd_to(&rng, writes + 1), false);
 		run_disk();
 		if (!disk.struck)
@@ -114,7 +129,9 @@ static void complete(enum fault fault, u32 k, u32 choice, bool refusable)
 	int r;
 
 	states[fault]++;
-	more_cuts();
+	more_cuts(fault, k, choice);
+	if (!mark_came_first())
+		fail(fault, k, choice, "half rolled back, not marked", 0);
 	disk_disarm(&disk);
 	r = run_disk();
 	if (r == -ENODATA && sample_result(&sample, disk.now) &&
