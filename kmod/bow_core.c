@@ -46,11 +46,10 @@ static u32 claim_bytes_shift(const struct bow_core *core)
 	return core->claim_shift + log2_of(core->bs);
 }
 
-int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit)
+int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs)
 {
 	memset(core, 0, sizeof(*core));
 	core->bs = bs;
-	core->unit = unit < bs ? unit : bs;
 	core->device_sectors = device_sectors;
 	core->claim_shift = first_claim_shift(core);
 	core->claims_ahead = first_claims_ahead(core);
@@ -157,7 +156,7 @@ static void build_header(struct bow_core *core,
 }
 
 /*
- * The live copy and the backup of block 0; then the first unit of the log,
+ * The live copy and the backup of block 0; then the first sector of the log,
  * whose header names the backup, durable before the rest of block 0 is
  * touched; then the rest.
  */
@@ -165,17 +164,16 @@ static void activation_writes(struct bow_core *core, const u8 *block0,
 			      u64 backup0, struct bow_write_list *list)
 {
 	struct bow_write *w = list->w;
-	u32 rest = core->bs - core->unit;
+	u32 rest = core->bs - BOW_SECTOR_SIZE;
 
 	*w++ = (struct bow_write){ bow_core_sector(core, core->live0), block0,
 				   core->bs, false, false };
 	*w++ = (struct bow_write){ bow_core_sector(core, backup0), block0, core->bs,
 				   false, false };
-	*w++ = (struct bow_write){ 0, core->work, core->unit, true, true };
+	*w++ = (struct bow_write){ 0, core->work, BOW_SECTOR_SIZE, true, true };
 	if (rest)
-		*w++ = (struct bow_write){ core->unit >> BOW_SECTOR_SHIFT,
-					   core->work + core->unit, rest, false,
-					   true };
+		*w++ = (struct bow_write){ 1, core->work + BOW_SECTOR_SIZE, rest,
+					   false, true };
 	list->count = (u32)(w - list->w);
 }
 
@@ -220,7 +218,7 @@ static void build_ending(struct bow_core *core, enum bow_action action,
 	};
 
 	memcpy(f.checkpoint_id, h->checkpoint_id, sizeof(f.checkpoint_id));
-	bow_ending_build(list, core->full, final, core->bs, core->unit, &f);
+	bow_ending_build(list, core->full, final, core->bs, &f);
 }
 
 void bow_core_deactivate(struct bow_core *core, const u8 *block0,

@@ -119,7 +119,6 @@ struct bow_free_map_plan {
 struct bow_core {
 	struct bow_map map;
 	u32 bs;			/* bytes */
-	u32 unit;		/* bytes that the device writes whole */
 	u64 device_sectors;
 	u32 max_entries;	/* in one log block */
 
@@ -141,8 +140,8 @@ struct bow_core_params {
 	u64 created;		/* seconds since 1970 */
 };
 
-/* @bs and @unit in bytes, checked by the caller.  0 or -ENOMEM. */
-int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs, u32 unit);
+/* @bs in bytes, checked by the caller.  0 or -ENOMEM. */
+int bow_core_init(struct bow_core *core, u64 device_sectors, u32 bs);
 void bow_core_exit(struct bow_core *core);
 
 /*

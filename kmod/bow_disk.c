@@ -110,12 +110,12 @@ void bow_guard_build(u8 *guard, const u8 *sb)
 }
 
 void bow_ending_build(struct bow_write_list *list, u8 *scratch, const u8 *final,
-		      u32 bs, u32 unit, const struct bow_finish_disk *record)
+		      u32 bs, const struct bow_finish_disk *record)
 {
 	struct bow_finish_disk f = *record;
 	struct bow_write *w = list->w;
 
-	if (bs <= unit) {
+	if (bs == BOW_SECTOR_SIZE) {
 		/* One write, whole or not at all. */
 		*w++ = (struct bow_write){ 0, final, bs, true, true };
 		list->count = 1;
@@ -127,12 +127,12 @@ void bow_ending_build(struct bow_write_list *list, u8 *scratch, const u8 *final,
 	f.block_size = cpu_to_le32(bs);
 	f.final_csum = cpu_to_le32(bow_crc32(0, final, bs));
 	f.record_csum = cpu_to_le32(bow_finish_csum(&f));
-	memset(scratch, 0, unit);
+	memset(scratch, 0, BOW_SECTOR_SIZE);
 	memcpy(scratch, &f, sizeof(f));
 
-	*w++ = (struct bow_write){ 0, scratch, unit, true, true };
-	*w++ = (struct bow_write){ unit >> BOW_SECTOR_SHIFT, final + unit,
-				   bs - unit, false, true };
-	*w++ = (struct bow_write){ 0, final, unit, false, true };
+	*w++ = (struct bow_write){ 0, scratch, BOW_SECTOR_SIZE, true, true };
+	*w++ = (struct bow_write){ 1, final + BOW_SECTOR_SIZE,
+				   bs - BOW_SECTOR_SIZE, false, true };
+	*w++ = (struct bow_write){ 0, final, BOW_SECTOR_SIZE, false, true };
 	list->count = 3;
 }

@@ -15,7 +15,7 @@
 struct bow_write {
 	u64 sector;		/* where, in sectors */
 	const u8 *data;
-	u32 bytes;		/* a multiple of the device's write unit */
+	u32 bytes;		/* of block 0 also less than the device's blocks */
 	bool preflush;		/* all completed writes durable before it */
 	bool fua;		/* itself durable when it completes */
 };
@@ -67,18 +67,17 @@ void bow_guard_build(u8 *guard, const u8 *sb);
 /*
  * bow_ending_build - the atomic replacement of block 0
  * @list:   filled in; refers to @scratch and @final
- * @scratch: @unit bytes, kept by the caller until the list is done
+ * @scratch: 512 bytes, kept by the caller until the list is done
  * @final:  the bs bytes that block 0 shall hold
  * @bs:     block size, bytes
- * @unit:   bytes that the device writes whole (its logical block size, >= 512)
  * @record: action, final_sector, checkpoint_id, device_sectors and created
  *          filled in; the rest is set here
  *
  * docs/format.md, "Ending": record (flush before, durable after), then all of
- * block 0 but its first unit (durable), then that unit (durable).  When
- * block 0 is one write unit, that one write is the whole ending.
+ * block 0 but its first sector (durable), then that sector (durable).  When
+ * block 0 is one sector, that one write is the whole ending.
  */
 void bow_ending_build(struct bow_write_list *list, u8 *scratch, const u8 *final,
-		      u32 bs, u32 unit, const struct bow_finish_disk *record);
+		      u32 bs, const struct bow_finish_disk *record);
 
 #endif /* BOW_DISK_H */

@@ -235,6 +235,8 @@ void bow_free_buffers(struct bow *bow)
 	bow->buffer = NULL;
 	kfree(bow->block0);
 	bow->block0 = NULL;
+	kfree(bow->part);
+	bow->part = NULL;
 }
 
 static int alloc_buffers(struct bow *bow)
@@ -243,11 +245,12 @@ static int alloc_buffers(struct bow *bow)
 					  PAGE_SIZE);
 
 	bow->block0 = kzalloc(bow->bs, GFP_KERNEL);
+	bow->part = kzalloc(bow->bs, GFP_KERNEL);
 	bow->buffer = kvcalloc(pages, sizeof(*bow->buffer), GFP_KERNEL);
-	if (!bow->block0 || !bow->buffer)
+	if (!bow->block0 || !bow->part || !bow->buffer)
 		goto out_free;
 	while (bow->buffer_pages < pages) {
-		struct page *page = alloc_page(GFP_KERNEL);
+		struct page *page = alloc_page(BOW_GFP_WAIT);
 
 		if (!page)
 			goto out_free;

@@ -4,6 +4,8 @@
  *
  * All are issued by the worker, which waits for them holding no lock.
  */
+#include <linux/highmem.h>
+
 #include "dm-bow.h"
 
 /* A set of bios in flight; the first error of any is kept. */
@@ -69,18 +71,50 @@ int bow_io(struct bow *bow, blk_opf_t opf, u64 sector, void *data, u32 bytes)
 					  PAGE_SIZE);
 	struct bow_flight flight;
 	struct bio *bio;
+	u32 done = 0;
+	int r;
 
 	flight_start(&flight);
 	bio = new_bio(bow, &flight, opf, sector, pages);
-	while (bytes) {
-		u32 n = min_t(u32, bytes, PAGE_SIZE - offset_in_page(data));
+	while (done < bytes) {
+		void *p = data + done;
+		u32 n = min_t(u32, bytes - done, PAGE_SIZE - offset_in_page(p));
 
-		__bio_add_page(bio, page_of(data), n, offset_in_page(data));
-		data += n;
-		bytes -= n;
+		__bio_add_page(bio, page_of(p), n, offset_in_page(p));
+		done += n;
 	}
+	/* For caches that know a page by two addresses. */
+	if (is_vmalloc_addr(data))
+		flush_kernel_vmap_range(data, bytes);
 	submit_bio_noacct(bio);
-	return flight_wait(&flight);
+	r = flight_wait(&flight);
+	if (is_vmalloc_addr(data) && !op_is_write(opf))
+		invalidate_kernel_vmap_range(data, bytes);
+	return r;
+}
+
+/*
+ * Is it less than the device can write?  Its blocks may be 4096 bytes and those of
+ * the disk below 512 (dm-crypt): what is written whole is a sector, and the core
+ * counts on no more.
+ */
+static bool is_part(struct bow *bow, const struct bow_write *w)
+{
+	u32 block = bdev_logical_block_size(bow->dev->bdev);
+
+	return (((u32)w->sector << SECTOR_SHIFT) | w->bytes) & (block - 1);
+}
+
+/* Only block 0 is written in parts; nobody else writes there meanwhile. */
+static int write_part(struct bow *bow, blk_opf_t opf, const struct bow_write *w)
+{
+	int r = bow_io(bow, REQ_OP_READ | REQ_SYNC | REQ_META, 0, bow->part,
+		       bow->bs);
+
+	if (r)
+		return r;
+	memcpy(bow->part + (w->sector << SECTOR_SHIFT), w->data, w->bytes);
+	return bow_io(bow, opf, 0, bow->part, bow->bs);
 }
 
 int bow_run_writes(struct bow *bow, const struct bow_write *w,
@@ -96,7 +130,10 @@ int bow_run_writes(struct bow *bow, const struct bow_write *w,
 		}
 		if (w->fua)
 			opf |= REQ_FUA;
-		r = bow_io(bow, opf, w->sector, (void *)w->data, w->bytes);
+		r = is_part(bow, w) ?
+			    write_part(bow, opf, w) :
+			    bow_io(bow, opf, w->sector, (void *)w->data,
+				   w->bytes);
 		if (r) {
 			DMERR("%s: write of %u bytes at sector %llu failed: %d",
 			      bow->dev->name, w->bytes, w->sector, r);

@@ -228,8 +228,7 @@ static int bow_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "Cannot allocate the engine";
 		goto out_device;
 	}
-	r = bow_core_init(&bow->core, bow->sectors, bow->bs,
-			  bdev_logical_block_size(bow->dev->bdev));
+	r = bow_core_init(&bow->core, bow->sectors, bow->bs);
 	if (r) {
 		ti->error = "Cannot allocate the block map";
 		goto out_engine;

@@ -116,6 +116,7 @@ struct bow {
 	struct page **buffer;		/* BOW_BATCH_BLOCKS blocks */
 	unsigned int buffer_pages;
 	u8 *block0;			/* bs bytes */
+	u8 *part;			/* the same: what write_part() writes */
 	struct bow_batch batch;
 	unsigned int last_writes;	/* that the last batch released */
 	struct bow_log_writes log_writes;

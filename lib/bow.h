@@ -49,7 +49,7 @@ struct bow_dev {
 	const struct bow_dev_ops *ops;
 	void *priv;
 	u64 size;		/* bytes */
-	u32 unit;		/* bytes that are written whole, >= 512 */
+	u32 unit;		/* logical block size in bytes, >= 512: direct I/O's */
 };
 
 /*

@@ -67,11 +67,10 @@ int bow_end(struct bow_dev *dev, const struct bow_finish *f, const u8 *final,
 
 	memcpy(record.checkpoint_id, f->checkpoint_id,
 	       sizeof(record.checkpoint_id));
-	scratch = bow_alloc(dev->unit);
+	scratch = bow_alloc(BOW_SECTOR_SIZE);
 	if (!scratch)
 		return bow_no_memory(e);
-	bow_ending_build(&list, scratch, final, f->block_size, dev->unit,
-			 &record);
+	bow_ending_build(&list, scratch, final, f->block_size, &record);
 	r = run_list(dev, &list, e);
 	bow_free(scratch);
 	return r;

@@ -4,7 +4,7 @@
  *
  * The log block that counts is written to block 0, and nothing but it: behind
  * the last entry there are zeros again, by which the next torn append will be
- * told.  Its first write unit goes first, alone, and decides:
+ * told.  Its first sector goes first, alone, and decides:
  *
  * - after a torn append, the entries that its header counts are in place;
  * - after a torn roll-over, its header goes with none of the entries until all
@@ -12,7 +12,7 @@
  *
  * So a cut while mending leaves the state that was found.
  *
- * Then the resume is counted, by the first write unit alone.  A copy of a log
+ * Then the resume is counted, by the first sector alone.  A copy of a log
  * block that a cut has left in a free place could pass for that of a later
  * torn roll-over, with entries that never counted; it has another number.
  */
@@ -50,24 +50,22 @@ static int write_block(struct bow_dev *dev, const struct bow_resume *r, u8 *buf,
 		       struct bow_error *e)
 {
 	u32 bs = r->log.bs;
-	u32 unit = dev->unit < bs ? dev->unit : bs;
 	int err = bow_get(dev, 0, buf, bs, e);
 
 	if (err || memcmp(buf, r->block, bs) == 0)
 		return err;
-	err = bow_put(dev, 0, r->block, unit, e);
+	err = bow_put(dev, 0, r->block, BOW_SECTOR_SIZE, e);
 	if (!err)
 		err = bow_sync(dev, e);
-	if (!err && unit < bs)
-		err = bow_put(dev, unit >> BOW_SECTOR_SHIFT, r->block + unit,
-			      bs - unit, e);
+	if (!err && bs > BOW_SECTOR_SIZE)
+		err = bow_put(dev, 1, r->block + BOW_SECTOR_SIZE,
+			      bs - BOW_SECTOR_SIZE, e);
 	return err ? err : bow_sync(dev, e);
 }
 
 static int count_resume(struct bow_dev *dev, struct bow_resume *r,
 			struct bow_error *e)
 {
-	u32 unit = dev->unit < r->log.bs ? dev->unit : r->log.bs;
 	struct bow_header_disk d;
 	int err;
 
@@ -75,7 +73,7 @@ static int count_resume(struct bow_dev *dev, struct bow_resume *r,
 	d.resumed = cpu_to_le32(le32_to_cpu(d.resumed) + 1);
 	seal(&d);
 	memcpy(r->block, &d, sizeof(d));
-	err = bow_put(dev, 0, r->block, unit, e);
+	err = bow_put(dev, 0, r->block, BOW_SECTOR_SIZE, e);
 	return err ? err : bow_sync(dev, e);
 }
 

@@ -63,10 +63,9 @@ static int finish(struct restore *s, enum bow_action action, u64 sector)
  */
 static int mark_restoring(struct restore *s)
 {
-	u32 bytes = s->log.bs < s->dev->unit ? s->log.bs : s->dev->unit;
 	u8 *block = s->log.scratch;
 	u32 magic;
-	int r = bow_get(s->dev, 0, block, bytes, s->e);
+	int r = bow_get(s->dev, 0, block, BOW_SECTOR_SIZE, s->e);
 
 	if (r)
 		return r;
@@ -75,7 +74,7 @@ static int mark_restoring(struct restore *s)
 		return bow_bad(s->e, BOW_WHY_NO_LOG, 0, 0);
 	bow_put_le32(block, BOW_MAGIC_RESTORING);
 	s->result->written = true;
-	r = bow_put(s->dev, 0, block, bytes, s->e);
+	r = bow_put(s->dev, 0, block, BOW_SECTOR_SIZE, s->e);
 	return r ? r : bow_sync(s->dev, s->e);
 }
 

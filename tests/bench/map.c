@@ -165,7 +165,7 @@ int main(int argc, char **argv)
 	blocks = strtoull(argv[1], NULL, 0) * BLOCKS_PER_GIB;
 	ranges = strtoull(argv[2], NULL, 0);
 	rng = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
-	if (bow_core_init(&core, blocks * 8, 4096, 512))
+	if (bow_core_init(&core, blocks * 8, 4096))
 		die("no memory");
 	add = add_ranges(blocks, ranges);
 	arm = activate();

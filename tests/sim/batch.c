@@ -37,8 +37,8 @@ int engine_run_writes(struct sim *sim, const struct bow_write *w, u32 count)
 			model_flushed(sim);
 			disk_flush(d);
 		}
-		io = disk_submit(d, to_cell(sim, w->sector),
-				 w->bytes / d->unit, w->data, w->fua, NULL);
+		io = disk_submit_bytes(d, w->sector * BOW_SECTOR_SIZE, w->data,
+				       w->bytes, w->fua);
 		r = write_wait(sim, io);
 	}
 	return r;

@@ -16,7 +16,7 @@ void engine_init(struct sim *sim)
 	e->spb = sim->cfg->bs / BOW_SECTOR_SIZE;
 	e->buffer = xalloc((size_t)BOW_BATCH_BLOCKS * sim->cfg->bs);
 	e->block0 = xalloc(sim->cfg->bs);
-	if (bow_core_init(&e->core, sectors, sim->cfg->bs, sim->cfg->unit))
+	if (bow_core_init(&e->core, sectors, sim->cfg->bs))
 		abort();
 	/* Small devices need small regions, or the first claim takes all. */
 	e->core.claim_shift = sim->claim_shift;

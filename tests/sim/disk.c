@@ -115,6 +115,22 @@ struct io *disk_submit(struct disk *d, u32 cell, u32 cells, const u8 *data,
 	return io;
 }
 
+struct io *disk_submit_bytes(struct disk *d, u64 offset, const void *data,
+			     size_t bytes, bool fua)
+{
+	u32 cell = (u32)(offset / d->unit);
+	size_t from = offset % d->unit;
+	u32 cells = (u32)((from + bytes + d->unit - 1) / d->unit);
+	u8 *whole = xalloc(bytes_of(d, cells));
+	struct io *io;
+
+	disk_read(d, cell, cells, whole);
+	memcpy(whole + from, data, bytes);
+	io = disk_submit(d, cell, cells, whole, fua, NULL);
+	free(whole);
+	return io;
+}
+
 /* A FUA write supersedes what the cache has for its cells. */
 static void make_safe(struct disk *d, const struct io *fua)
 {

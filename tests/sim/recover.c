@@ -32,15 +32,11 @@ static int dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 {
 	struct sim *sim = sim_of(dev);
 	struct examiner *ex = &sim->ex;
-	u32 unit = sim->cfg->unit;
 	struct io *io;
 
 	if (ex->off)
 		return -EIO;
-	if (offset % unit || bytes % unit)
-		sim_fail(sim, "libbow writes a part of what the disk can");
-	io = disk_submit(&ex->disk, (u32)(offset / unit), (u32)(bytes / unit),
-			 buf, false, NULL);
+	io = disk_submit_bytes(&ex->disk, offset, buf, bytes, false);
 	ex->writes++;
 	if (ex->cutting && one_in(&ex->rng, ex->one_in)) {
 		ex->off = true;
@@ -138,10 +134,11 @@ static bool may_be(const struct sim *sim, enum bow_state found)
 	case PHASE_ACTIVE:
 		return found == BOW_STATE_ACTIVE;
 	case PHASE_COMMITTING:
-		/* A block 0 that is written whole needs no record. */
+		/* A block 0 of one sector needs no record. */
 		return found == BOW_STATE_ACTIVE ||
-		       found == (sim->cpb == 1 ? BOW_STATE_NONE :
-						 BOW_STATE_FINISHING);
+		       found == (sim->cfg->bs == BOW_SECTOR_SIZE ?
+					 BOW_STATE_NONE :
+					 BOW_STATE_FINISHING);
 	case PHASE_CLOSING:
 		return found == BOW_STATE_FINISHING || found == BOW_STATE_NONE;
 	case PHASE_UNDOING:

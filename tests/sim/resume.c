@@ -139,15 +139,11 @@ static int dev_write(struct bow_dev *dev, u64 offset, const void *buf,
 		     size_t bytes)
 {
 	struct sim *sim = dev->priv;
-	u32 unit = sim->cfg->unit;
 	struct io *io;
 
 	if (sim->off)
 		return -EIO;
-	if (offset % unit || bytes % unit)
-		sim_fail(sim, "libbow writes a part of what the disk can");
-	io = disk_submit(&sim->disk, (u32)(offset / unit), (u32)(bytes / unit),
-			 buf, false, NULL);
+	io = disk_submit_bytes(&sim->disk, offset, buf, bytes, false);
 	disk_complete(&sim->disk, io, NULL);
 	return sim->off ? -EIO : 0;
 }

@@ -105,6 +105,9 @@ void disk_exit(struct disk *d);
 void disk_read(const struct disk *d, u32 cell, u32 cells, u8 *buf);
 struct io *disk_submit(struct disk *d, u32 cell, u32 cells, const u8 *data,
 		       bool fua, struct op *op);
+/* Less than a cell may be written: the rest of it is as it was. */
+struct io *disk_submit_bytes(struct disk *d, u64 offset, const void *data,
+			     size_t bytes, bool fua);
 /* @failed: any part of it may have been written; it is freed or cached. */
 void disk_complete(struct disk *d, struct io *io, struct rng *failed);
 void disk_flush(struct disk *d);

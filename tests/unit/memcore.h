@@ -25,7 +25,7 @@ static inline void start(u32 bs, u64 first, u64 count)
 {
 	bow_core_exit(&core);
 	memset(block0, 0x11, sizeof(block0));
-	if (bow_core_init(&core, (u64)BLOCKS * (bs / 512), bs, 512) ||
+	if (bow_core_init(&core, (u64)BLOCKS * (bs / 512), bs) ||
 	    bow_map_add_free(&core.map, first, count))
 		abort();
 }

@@ -74,7 +74,7 @@ static void test_ending(void)
 	u8 final[4096], scratch[512];
 
 	memset(final, 0x5a, sizeof(final));
-	bow_ending_build(&list, scratch, final, 4096, 512, &in);
+	bow_ending_build(&list, scratch, final, 4096, &in);
 	CHECK(list.count == 3);
 	CHECK(list.w[0].sector == 0 && list.w[0].bytes == 512);
 	CHECK(list.w[0].preflush && list.w[0].fua);
@@ -90,16 +90,16 @@ static void test_ending(void)
 	CHECK(le32_to_cpu(f.block_size) == 4096);
 }
 
-static void test_ending_of_one_unit(void)
+static void test_ending_of_one_sector(void)
 {
 	struct bow_finish_disk in = { .action = 0 };
 	struct bow_write_list list;
-	u8 final[4096] = { 0 }, scratch[4096];
+	u8 final[512] = { 0 }, scratch[512];
 
-	bow_ending_build(&list, scratch, final, 4096, 4096, &in);
+	bow_ending_build(&list, scratch, final, 512, &in);
 	CHECK(list.count == 1 && list.w[0].data == final);
 	CHECK(list.w[0].preflush && list.w[0].fua);
-	CHECK(list.w[0].sector == 0 && list.w[0].bytes == 4096);
+	CHECK(list.w[0].sector == 0 && list.w[0].bytes == 512);
 }
 
 static void test_has_superblock(void)
@@ -186,7 +186,7 @@ int main(void)
 	RUN(test_header_csum, "the header's checksum covers all but two fields");
 	RUN(test_free_map_csum, "a free map block's checksum covers the block");
 	RUN(test_ending, "the ending is record, rest, first unit");
-	RUN(test_ending_of_one_unit, "a block 0 of one unit is one write");
+	RUN(test_ending_of_one_sector, "a block 0 of one sector is one write");
 	RUN(test_has_superblock, "an ext superblock must lie whole in block 0");
 	RUN(test_guard_fields, "the guard superblock changes five fields");
 	RUN(test_guard_of_ext4, "e2fsprogs reads the guard, and e2fsck refuses it");

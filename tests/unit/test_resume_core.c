@@ -25,7 +25,7 @@ static u32 map_blocks;
 static void start(struct bow_core *c)
 {
 	bow_core_exit(c);
-	if (bow_core_init(c, (u64)BLOCKS * PER, BS, 512) ||
+	if (bow_core_init(c, (u64)BLOCKS * PER, BS) ||
 	    bow_map_add_free(&c->map, 1000, 300) ||
 	    bow_map_add_free(&c->map, 40000, 20000) ||
 	    bow_map_add_free(&c->map, 99990, 10))
@@ -178,7 +178,7 @@ static int take_up(void)
 	int r;
 
 	bow_core_exit(&again);
-	if (bow_core_init(&again, (u64)BLOCKS * PER, BS, 512))
+	if (bow_core_init(&again, (u64)BLOCKS * PER, BS))
 		abort();
 	for (i = 0; i < BLOCKS; i++)
 		if (map_bit(i) && bow_map_add_free(&again.map, i, 1))

@@ -139,7 +139,7 @@ static u8 block0[MEM_BS];
 static int start_core(void)
 {
 	bow_core_exit(&core);
-	if (bow_core_init(&core, (u64)BLOCKS * 8, MEM_BS, 512))
+	if (bow_core_init(&core, (u64)BLOCKS * 8, MEM_BS))
 		return -ENOMEM;
 	/* One leaf has nothing free. */
 	return bow_map_add_free(&core.map, 40000, 20000);

@@ -209,10 +209,10 @@ static void test_claims_ahead_share(void)
 	start(4096, 1, 10);
 	CHECK(core.claims_ahead == 0);
 	bow_core_exit(&core);
-	CHECK(bow_core_init(&core, 64u << 11, 4096, 512) == 0);
+	CHECK(bow_core_init(&core, 64u << 11, 4096) == 0);
 	CHECK(core.claims_ahead == 1);
 	bow_core_exit(&core);
-	CHECK(bow_core_init(&core, 5ull << 21, 4096, 512) == 0);
+	CHECK(bow_core_init(&core, 5ull << 21, 4096) == 0);
 	CHECK(core.claims_ahead == 16);
 }
 

@@ -192,12 +192,12 @@ vm_start()
 
 # vm_disk ID FILE [OPTIONS]
 #   Print the QEMU options of a virtio disk, one a line (for mapfile).
-#   vm_cache: QEMU's name of how it caches.
+#   vm_cache: QEMU's name of how it caches; vm_sector: bytes of its sectors (512).
 vm_disk()
 {
 	printf '%s\n' -drive \
 		"if=none,id=$1,file=$2,format=raw,cache=${vm_cache:-unsafe},discard=unmap${3:+,$3}" \
-		-device "virtio-blk-pci,drive=$1,id=$1-device"
+		-device "virtio-blk-pci,drive=$1,id=$1-device,logical_block_size=${vm_sector:-512},physical_block_size=${vm_sector:-512}"
 }
 
 # vm_memory INITRD ARGUMENTS [QEMU-OPTION...]

@@ -45,6 +45,23 @@ rollback_in_guest()
 	rollback_in_guest
 }
 
+# No sector is written alone there: the parts of block 0 go with the rest of it.
+@test "vm: on a disk with sectors of 4096 bytes, a rollback and a commit" {
+	vm_sector=4096
+	make_image 4096 96
+	rollback_in_guest
+	make_image 4096 96
+	guest_start
+	[ "$(vm_run 'cat /sys/block/vda/queue/logical_block_size')" = 4096 ]
+	guest_attach
+	guest_checkpoint
+	vm_run "$(work 20)"
+	vm_run 'bowctl -q commit /mnt'
+	vm_cut
+	run -2 "$restore" --check "$img"
+	e2fsck -fp "$img" || [ $? = 1 ]
+}
+
 @test "vm: a checkpoint of a filesystem mounted read-write has all its files" {
 	make_image 4096 96
 	guest_start
