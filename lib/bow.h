@@ -166,7 +166,7 @@ struct bow_error {
 /* "log block 3, entry 17: dest 123 lies beyond the device (99 sectors)" */
 void bow_error_text(const struct bow_error *e, char *buf, size_t bytes);
 
-/* The exit status that this error means. */
+/* The exit status that this error means; never 0, even if `why` was not told. */
 enum bow_exit bow_error_exit(const struct bow_error *e);
 
 /* ---- progress and interruption ---- */

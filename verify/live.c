@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "live.h"
+#include "log.h"
 
 /* A scan takes milliseconds: who changes the log each time is no dm-bow. */
 #define SCANS_MAX 100
@@ -174,8 +175,9 @@ static int scan_once(struct live *l, struct bow_error *e)
 	int r = live_look(l);
 
 	bow_log_free(l->log);
-	if (!r)
-		r = bow_log_open(l->dev, l->log, e);
+	if (r)
+		return bow_fail(e, r, BOW_WHY_IO_READ, 0, 0);
+	r = bow_log_open(l->dev, l->log, e);
 	if (!r && (l->log->state == BOW_STATE_ACTIVE ||
 		   l->log->state == BOW_STATE_RESTORING))
 		r = bow_log_scan(l->dev, l->log, l->monitor, e);

@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# verify-faults.bats - bow-verify on a device that fails
+#
+# strace lets the k-th read of the image fail, for every k.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load helpers
+	common_setup
+	requires strace mke2fs debugfs
+	out=$dir/out
+}
+
+teardown() {
+	common_teardown
+}
+
+# make_old
+#   A log over a filesystem in which files were made and removed.
+make_old() {
+	mkdir -p "$dir/tree/sub"
+	head -c 20000 /dev/urandom >"$dir/tree/sub/file"
+	cp "$dir/tree/sub/file" "$dir/tree/gone"
+	truncate -s 2M "$dir/old"
+	mke2fs -q -F -t ext4 -b 1024 -d "$dir/tree" "$dir/old"
+	cp "$dir/old" "$dir/now"
+	printf '%s\n' 'rm gone' "write $dir/tree/sub/file sub/new" \
+		"write $dir/tree/sub/file new" >"$dir/commands"
+	debugfs -w -f "$dir/commands" "$dir/now" >"$dir/debugfs" 2>&1
+	fs_free "$dir/old" >"$dir/old.free"
+	fs_free "$dir/now" >"$dir/now.free"
+	make_log --bs 1024 --size 2M --fs "$dir/old" --free "$dir/old.free" \
+		--now "$dir/now" --now-free "$dir/now.free" --features map
+}
+
+# failing K MODE...
+#   bow-verify in that mode, its K-th read of the image fails.
+failing() {
+	rm -f "$out"
+	run --separate-stderr bash -c '"$@"; exit $?' - \
+		strace -o "$dir/trace" -P "$img" -e trace=pread64 \
+		-e inject="pread64:error=EIO:when=$1" "$verify" "${@:2}" "$img"
+}
+
+# reads MODE...
+#   How many reads of the image that takes.
+reads() {
+	rm -f "$out"
+	strace -o "$dir/trace" -P "$img" -e trace=pread64 "$verify" "$@" "$img" \
+		>/dev/null 2>&1
+	grep -c ^pread64 "$dir/trace"
+}
+
+
+@test "the old state: a block 0 that cannot be read a second time: exit 8" {
+	local mode
+
+	make_old
+	for mode in --files --fsck --dm-table "--export $out" '--cat sub/file'; do
+		# shellcheck disable=SC2086  # words
+		failing 2 $mode
+		[ "$status" -eq 8 ]
+		[ "$stderr" = "bow-verify: $img: reading at sector 0 failed: Input/output error" ]
+		[ -z "$output" ]
+		[ ! -e "$out" ]
+	done
+}
