@@ -68,3 +68,33 @@ reads() {
 		[ ! -e "$out" ]
 	done
 }
+
+@test "an I/O error in any read: exit 8, or it is the present filesystem's" {
+	local total k
+
+	make_old
+	total=$(reads)
+	[ "$total" -ge 20 ]
+	for ((k = 1; k <= total; k++)); do
+		failing "$k"
+		case $status in
+		8)	[[ $stderr == "bow-verify: $img: "*error* ]] ;;
+		0)	[[ $stderr == "bow-verify: $img: present filesystem: "*error ]] &&
+				[[ $output == *"after a rollback: sound"* ]] ;;
+		*)	false ;;
+		esac || { echo "read $k: exit $status: $output: $stderr"; return 1; }
+	done
+}
+
+@test "--files: an I/O error in any read, of the old or the present state: exit 8" {
+	local total k
+
+	make_old
+	total=$(reads --files)
+	[ "$total" -ge 40 ]
+	for ((k = 1; k <= total; k++)); do
+		failing "$k" --files
+		[ "$status" -eq 8 ] && [[ $stderr == "bow-verify: $img: reading "*error ]] ||
+			{ echo "read $k: exit $status: $output: $stderr"; return 1; }
+	done
+}

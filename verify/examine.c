@@ -147,7 +147,10 @@ static int examine_map(struct bow_dev *dev, struct findings *f)
 	return r;
 }
 
-/* A reason to refuse it is not damage; what is wrong with its own data is. */
+/*
+ * A reason to refuse it is not damage; what is wrong with its own data is, and
+ * what cannot be read tells nothing.
+ */
 static int examine_resume(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
@@ -161,7 +164,8 @@ static int examine_resume(struct bow_dev *dev, struct findings *f,
 	bow_resume_free(&resume);
 	f->can_resume = !r && f->can_roll_back;
 	if (f->map.why == BOW_WHY_NONE &&
-	    f->no_resume.why >= BOW_WHY_CLAIM_SHIFT)
+	    (f->no_resume.why >= BOW_WHY_CLAIM_SHIFT ||
+	     f->no_resume.why == BOW_WHY_IO_READ))
 		f->map = f->no_resume;
 	return f->map.err;
 }

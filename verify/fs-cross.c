@@ -201,7 +201,7 @@ int fs_cross_check(struct fs_findings *f, struct bow_dev *dev,
 		fs_failed(&f->old, code, "block bitmaps");
 		if (f->old.verdict == FS_SOUND)
 			f->old.verdict = FS_DAMAGED;
-		return 0;
+		return fs_read_error(&f->old, e);
 	}
 	c.per = c.fs->blocksize >> BOW_SECTOR_SHIFT;
 	f->cross.bitmap_bytes = ext2fs_free_blocks_count(c.fs->super) *
