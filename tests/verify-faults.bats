@@ -37,12 +37,12 @@ make_old() {
 }
 
 # failing K MODE...
-#   bow-verify in that mode, its K-th read of the image fails.
+#   bow-verify in that mode, its K-th read of the image fails; or $harm is done.
 failing() {
 	rm -f "$out"
 	run --separate-stderr bash -c '"$@"; exit $?' - \
 		strace -o "$dir/trace" -P "$img" -e trace=pread64 \
-		-e inject="pread64:error=EIO:when=$1" "$verify" "${@:2}" "$img"
+		-e inject="pread64:${harm-error=EIO}:when=$1" "$verify" "${@:2}" "$img"
 }
 
 # reads MODE...
@@ -84,6 +84,51 @@ reads() {
 		*)	false ;;
 		esac || { echo "read $k: exit $status: $output: $stderr"; return 1; }
 	done
+}
+
+# agrees K: the last object of -J tells of the exit status
+agrees() {
+	local last
+
+	last=$(tail -n 1 <<<"$output")
+	[ "$(jq -r .type <<<"$last")" = result ] &&
+		[ "$(jq .exit <<<"$last")" = "$status" ] &&
+		{ [ "$status" -eq 0 ] || jq -e '(.sound | not) and
+			(.error.message // .free_map_error.message |
+			test("^reading |: reading "))' <<<"$last" >/dev/null; } ||
+		{ echo "read $1: exit $status: $last: $stderr"; return 1; }
+}
+
+@test "--list: an I/O error in any read is told, and is the exit status" {
+	local total k
+
+	requires jq
+	make_log --bs 512 --ops 30
+	total=$(reads --list)
+	[ "$total" -ge 20 ]
+	for ((k = 1; k <= total; k++)); do
+		failing "$k" --list
+		[[ $stderr == "bow-verify: $img: "*error ]] &&
+			{ [ "$status" -eq 8 ] || { [ "$status" -eq 0 ] &&
+				[[ $stderr == *" present filesystem: "* ]]; }; } ||
+			{ echo "read $k: exit $status: $output: $stderr"; return 1; }
+		failing "$k" --list -J
+		agrees "$k"
+	done
+}
+
+@test "--list: a log that is changed under it: the list is said not to be complete" {
+	local total
+
+	requires jq
+	make_log --bs 512 --ops 30
+	total=$(reads --list)
+	harm=poke_exit=@arg2=00 failing "$total" --list
+	[ "$status" -eq 8 ]
+	[[ $stderr == *" holds no log block"*"changed meanwhile"* ]]
+	harm=poke_exit=@arg2=00 failing "$total" --list -J
+	[ "$status" -eq 8 ]
+	[ "$(tail -n 1 <<<"$output" | jq .exit)" = 8 ]
 }
 
 @test "--files: an I/O error in any read, of the old or the present state: exit 8" {

@@ -130,18 +130,36 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-/* Tell what was found; the list may still be interrupted. */
+/* What goes wrong while the list is printed decides about the exit status. */
+static void list(struct bow_dev *dev, const struct options *o,
+		 struct findings *f)
+{
+	struct bow_error e = { 0 };
+	int r = list_entries(dev, f, o->json, &e);
+
+	if (!r)
+		return;
+	message_error(PROGRAM, o->device, &e);
+	f->status = bow_error_exit(&e);
+	if (r == -EUCLEAN) {
+		fprintf(stderr, PROGRAM ": %s: the log has changed meanwhile: "
+			"the list is not complete; run it again\n", o->device);
+		f->status = BOW_EXIT_ERROR;
+	}
+	if (f->e.why == BOW_WHY_NONE)
+		f->e = e;
+}
+
+/* Tell what was found. */
 static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 			    struct findings *f)
 {
 	struct json j = { .out = stdout };
-	enum bow_exit status = f->status;
-	int r = 0;
 
 	if (o->json) {
 		j.line = o->list;
 		if (o->list)
-			r = list_entries(dev, f, true);
+			list(dev, o, f);
 		json_object(&j, NULL);
 		if (o->list)
 			json_string(&j, "type", "result");
@@ -150,13 +168,11 @@ static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 	} else {
 		report_text(o, f);
 		if (o->list)
-			r = list_entries(dev, f, false);
+			list(dev, o, f);
 	}
-	if (r)
-		status = r == -EINTR ? BOW_EXIT_INTERRUPTED : BOW_EXIT_ERROR;
 	if (message_close_stdout())
-		status = BOW_EXIT_ERROR;
-	return status;
+		f->status = BOW_EXIT_ERROR;
+	return f->status;
 }
 
 int main(int argc, char **argv)
