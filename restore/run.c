@@ -49,6 +49,10 @@ static void restore(struct run *run, struct bow_dev *dev)
 
 	if (bow_restore(dev, action, o->dry_run, &m, &out->result, &out->e))
 		out->status = bow_error_exit(&out->e);
+	/* What was read anew after the first write may be wrong for once. */
+	if (out->result.written && (out->status == BOW_EXIT_DAMAGED ||
+				    out->status == BOW_EXIT_NO_LOG))
+		out->status = BOW_EXIT_ERROR;
 	end = clock_ms();
 	out->ms = end > start ? end - start : 0;
 	out->end = (u64)time(NULL);

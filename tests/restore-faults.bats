@@ -192,6 +192,28 @@ failing_format() {
 	each_format failing_format
 }
 
+@test "what is wrong after the first write is no damage: exit 8, and no loss" {
+	local total k
+
+	make_log --size 1M --ops 60
+	cp "$img" "$dir/fresh"
+	total=$(count_calls pread64 "$restore" "$img")
+	# The final block 0 is read twice, and compared.
+	for k in "$total" $((total - 1)); do
+		cp "$dir/fresh" "$img"
+		harmed pread64 "poke_exit=@arg2=4141414141:when=$k" "$restore" \
+			--record "$dir/record" "$img"
+		[ "$status" -eq 8 ]
+		[[ $output == *"it is not complete; run it again"* ]]
+		[[ $output != *"nothing was written"* ]]
+		[ "$(sed -n 's/^status=//p' "$dir/record" | tail -n 1)" = 8 ]
+		run -0 "$restore" --check "$img"
+		[ "$output" = restoring ]
+		run -0 "$restore" "$img"
+		same_as orig.img
+	done
+}
+
 # reads_before_write COMMAND...
 #   How many reads of the image precede the first write of it.
 reads_before_write() {
