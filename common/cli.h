@@ -48,7 +48,9 @@ u64 clock_ms(void);
 /* "PROGRAM: DEVICE: reason" */
 void message_error(const char *program, const char *device,
 		   const struct bow_error *e);
+/* "PROGRAM: DEVICE: cannot open: reason", and that reason alone. */
 void message_open(const char *program, const char *device, int err);
+const char *message_open_reason(int err);
 /* A log that is read several times; `bar`: over the bar that is drawn. */
 void message_memory_short(const char *program, const char *device, u64 passes,
 			  bool bar);

@@ -18,17 +18,24 @@ void message_error(const char *program, const char *device,
 	fprintf(stderr, "%s: %s: %s\n", program, device, reason);
 }
 
+const char *message_open_reason(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "in use: mounted, or held by another program or driver";
+	case -ENOTBLK:
+		return "neither a block device nor a regular file";
+	case -EROFS:
+		return "it is read-only";
+	default:
+		return strerror(-err);
+	}
+}
+
 void message_open(const char *program, const char *device, int err)
 {
-	const char *why = strerror(-err);
-
-	if (err == -EBUSY)
-		why = "in use: mounted, or held by another program or driver";
-	else if (err == -ENOTBLK)
-		why = "neither a block device nor a regular file";
-	else if (err == -EROFS)
-		why = "it is read-only";
-	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device, why);
+	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device,
+		message_open_reason(err));
 }
 
 void message_memory_short(const char *program, const char *device, u64 passes,

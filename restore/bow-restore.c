@@ -145,10 +145,8 @@ int main(int argc, char **argv)
 	r = signals_catch();
 	if (!r)
 		r = bow_dev_open(&dev, o.device, write);
-	if (r) {
-		message_open(PROGRAM, o.device, r);
-		return BOW_EXIT_ERROR;
-	}
+	if (r)
+		return run_not_opened(&o, r);
 	status = o.mode == MODE_CHECK ? run_check(&dev, &o) :
 					run_restore(&dev, &o);
 	r = bow_dev_close(&dev);

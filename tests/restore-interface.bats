@@ -364,6 +364,30 @@ record()
 	[ "$(record action)/$(record status)" = commit/0 ]
 }
 
+@test "--record: nothing of a dry run or a check" {
+	make_log
+	expect_unwritten 0 "$restore" -n --record "$dir/record" "$img"
+	expect_unwritten 0 "$restore" --commit -n --record "$dir/record" "$img"
+	expect_unwritten 0 "$restore" --check --record "$dir/record" "$img"
+	expect 8 "$restore" -n --record "$dir/record" "$dir/none"
+	expect 8 "$restore" --check --record "$dir/record" "$dir/none"
+	[ ! -e "$dir/record" ]
+}
+
+@test "--record tells of a device that cannot be opened" {
+	make_log
+	exec 8<"$img"
+	flock -x 8
+	expect_unwritten 8 "$restore" --record "$dir/record" "$img"
+	exec 8<&-
+	[ "$(record action)/$(record status)" = rollback/8 ]
+	[ "$(record time)" -gt 1700000000 ]
+	[ "$(record error)" = "cannot open: in use: mounted, or held by another program or driver" ]
+	expect 8 "$restore" --commit --record "$dir/record" "$dir/none"
+	[ "$(record action)/$(record status)" = commit/8 ]
+	[ "$(record error)" = "cannot open: No such file or directory" ]
+}
+
 @test "a record that cannot be written does not undo a success, but is told" {
 	make_log
 	run --separate-stderr -0 "$restore" --record "$dir/none/record" "$img"
