@@ -55,8 +55,8 @@ const char *message_open_reason(int err);
 void message_memory_short(const char *program, const char *device, u64 passes,
 			  bool bar);
 
-/* Was everything written to stdout?  0 or -errno. */
-int message_close_stdout(void);
+/* Was everything written to stdout?  0, or -errno and the reason is told. */
+int message_flush_stdout(const char *program);
 
 /*
  * Standard input, output and error that are not open become /dev/null: else the

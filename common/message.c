@@ -46,11 +46,17 @@ void message_memory_short(const char *program, const char *device, u64 passes,
 		program, device, (unsigned long long)passes);
 }
 
-int message_close_stdout(void)
+int message_flush_stdout(const char *program)
 {
-	if (fflush(stdout) || ferror(stdout))
-		return -EIO;
-	return 0;
+	int err = fflush(stdout) ? errno : 0;
+
+	/* Why an earlier write failed is not known any more. */
+	if (!err && ferror(stdout))
+		err = EIO;
+	if (err)
+		fprintf(stderr, "%s: standard output: %s\n", program,
+			strerror(err));
+	return -err;
 }
 
 int open_standard_fds(void)

@@ -111,10 +111,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		case 'V':
 			puts(PROGRAM " " BOW_VERSION);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		default:
 			return usage_error(NULL);
 		}

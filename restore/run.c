@@ -97,5 +97,9 @@ int run_restore(struct bow_dev *dev, const struct options *o)
 	progress_end(&run.progress);
 	report_end(&run.out);
 	record(&run.out);
+	/* A dry run has no other product than what it says. */
+	if (message_flush_stdout(PROGRAM) && o->dry_run &&
+	    (run.out.status == BOW_EXIT_OK || run.out.status == BOW_EXIT_NO_LOG))
+		run.out.status = BOW_EXIT_ERROR;
 	return (int)run.out.status;
 }

@@ -68,10 +68,32 @@ teardown() {
 	expect 0 "$restore" -V
 }
 
-@test "a result that cannot be written is not a success" {
+# full STATUS ARGUMENT...
+#   With a standard output that is full, which is told of.
+full() {
+	local want=$1
+
+	shift
+	run --separate-stderr bash -c '"$@" >/dev/full' - "$restore" "$@"
+	[ "$status" -eq "$want" ] && [ "$stderr" = \
+		"bow-restore: standard output: No space left on device" ] ||
+		{ echo "$*: exit $status: $stderr"; return 1; }
+}
+
+@test "a result that cannot be written is not a success, and told of" {
 	make_log
-	run bash -c '"$1" --check "$2" >/dev/full' - "$restore" "$img"
-	[ "$status" -eq 8 ]
+	full 8 --check "$img"
+	full 8 --check -J "$img"
+	full 8 -n "$img"
+	full 8 -n -J "$img"
+	full 8 --commit -n "$img"
+	full 8 --help
+	full 8 --version
+	# What was done was done.
+	full 0 "$img"
+	same_as orig.img
+	full 8 -n "$img"
+	full 2 "$img"
 }
 
 # ---- messages ----

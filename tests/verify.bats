@@ -258,3 +258,16 @@ little() {
 	expect 0 "$verify" --version
 	[[ $output =~ ^bow-verify\ [0-9]+\.[0-9]+ ]]
 }
+
+@test "a result that cannot be written is not a success, and told of" {
+	local mode
+
+	make_log
+	for mode in '' -J --list '--list -J' --dm-table --help --version; do
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr bash -c '"$@" >/dev/full' - "$verify" $mode \
+			"$img"
+		[ "$status" -eq 8 ] && [[ $stderr == *"bow-verify: standard output: "* ]] ||
+			{ echo "$mode: exit $status: $stderr"; return 1; }
+	done
+}

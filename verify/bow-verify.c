@@ -114,10 +114,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		case 'V':
 			puts(PROGRAM " " BOW_VERSION);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		default:
 			return usage_error(NULL);
 		}
@@ -170,7 +172,7 @@ static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 		if (o->list)
 			list(dev, o, f);
 	}
-	if (message_close_stdout())
+	if (message_flush_stdout(PROGRAM))
 		f->status = BOW_EXIT_ERROR;
 	return f->status;
 }

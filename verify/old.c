@@ -191,7 +191,7 @@ enum bow_exit old_state(struct bow_dev *dev, const struct options *o)
 	progress_end(&old->progress);
 	bow_log_free(&old->log);
 	free(old);
-	if (message_close_stdout() && status == BOW_EXIT_OK)
+	if (message_flush_stdout(PROGRAM) && status == BOW_EXIT_OK)
 		status = BOW_EXIT_ERROR;
 	return status;
 }
