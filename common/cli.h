@@ -104,7 +104,10 @@ void progress_report(void *ctx, enum bow_phase phase, u64 done, u64 total);
 /* Take the bar away. */
 void progress_end(struct progress *p);
 
-/* SIGINT, SIGTERM and SIGHUP ask for a stop; SIGPIPE does nothing. */
+/*
+ * SIGINT, SIGTERM and SIGHUP ask for a stop, but for those that were ignored
+ * before; SIGPIPE does nothing.
+ */
 int signals_catch(void);
 /* For struct bow_monitor. */
 bool signals_stop(void *ctx);

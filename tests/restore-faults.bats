@@ -118,8 +118,9 @@ large_log() {
 	for signal in TERM INT; do
 		for calls in pwrite64:1 io_submit:2 io_getevents:1; do
 			cp "$dir/fresh" "$img"
+			# Whoever runs the tests in the background ignores SIGINT.
 			harmed "${calls%:*}" "signal=$signal:when=${calls#*:}" \
-				"$restore" "$img"
+				env --default-signal="$signal" "$restore" "$img"
 			[ "$status" -eq 32 ]
 			[[ $output == *"bow-restore: $img: "*again* ]]
 			expect_unwritten 0 "$restore" --check "$img"
@@ -127,6 +128,20 @@ large_log() {
 			expect 0 "$restore" "$img"
 			same_as orig.img
 		done
+	done
+}
+
+@test "a signal that is ignored from the start, as by nohup, is ignored" {
+	local signal
+
+	make_log --size 1M --ops 60
+	cp "$img" "$dir/fresh"
+	for signal in HUP INT TERM; do
+		cp "$dir/fresh" "$img"
+		harmed pwrite64 "signal=$signal:when=1" \
+			env --ignore-signal="$signal" "$restore" "$img"
+		[ "$status" -eq 0 ] || { echo "$signal: $status"; return 1; }
+		same_as orig.img
 	done
 }
 
