@@ -69,7 +69,7 @@ int open_standard_fds(void);
  * is opened: one that is not open is told of and becomes -1, none, or the lines
  * would go to whatever gets the number.
  */
-bool parse_fd(const char *arg, int *fd);
+bool parse_fd(const char *program, const char *arg, int *fd);
 
 /* ---- memory.c ---- */
 

@@ -71,7 +71,7 @@ int open_standard_fds(void)
 	return 0;
 }
 
-bool parse_fd(const char *arg, int *fd)
+bool parse_fd(const char *program, const char *arg, int *fd)
 {
 	char *end;
 	long n;
@@ -82,8 +82,8 @@ bool parse_fd(const char *arg, int *fd)
 		return false;
 	*fd = (int)n;
 	if (fcntl(*fd, F_GETFD) < 0) {
-		fprintf(stderr, "-C %d: not open, no progress is written\n",
-			*fd);
+		fprintf(stderr, "%s: -C %d: not open, no progress is written\n",
+			program, *fd);
 		*fd = -1;
 	}
 	return true;

@@ -43,6 +43,20 @@ teardown() {
 	[[ $stderr == *sage:* ]]
 }
 
+@test "wrong arguments: the option is named" {
+	local pair
+
+	make_log
+	for pair in '--nonsense --nonsense' '-z -z' '-nzv -z' '-nvz -z' \
+			'--record --record' '--rollback=yes --rollback=yes'; do
+		run --separate-stderr -16 "$restore" "${pair% *}"
+		[[ $stderr == "bow-restore: ${pair#* }: no such option, or "* ]] ||
+			{ echo "$pair: $stderr"; return 1; }
+	done
+	run --separate-stderr -16 "$restore" -C
+	[[ $stderr == "bow-restore: -C: no such option, or its argument is missing"* ]]
+}
+
 @test "a -- ends the options" {
 	cd "$dir"
 	make_log
@@ -256,7 +270,7 @@ put_label()
 	for fd in 3 4 5 77; do
 		make_log --size 16M --ops 2000
 		run -0 bash -c '"$@" 3>&- 4>&- 5>&-' - "$restore" -C "$fd" "$img"
-		[[ $output == *"-C $fd: not open"* ]]
+		[[ $output == *"bow-restore: -C $fd: not open"* ]]
 		same_as orig.img
 	done
 	make_log --size 16M --ops 2000

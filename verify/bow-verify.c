@@ -109,7 +109,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 			o->json = true;
 			break;
 		case 'C':
-			if (!parse_fd(optarg, &o->progress_fd))
+			if (!parse_fd(PROGRAM, optarg, &o->progress_fd))
 				return usage_error("-C: not a descriptor");
 			break;
 		case 'h':
