@@ -82,7 +82,13 @@ static int fd_write(struct bow_dev *dev, u64 offset, const void *buf,
 
 static int fd_flush(struct bow_dev *dev)
 {
-	return fsync(dev_fd(dev)) ? -errno : 0;
+	int r;
+
+	/* A signal may interrupt that of a file on FUSE or NFS. */
+	do
+		r = fsync(dev_fd(dev)) ? -errno : 0;
+	while (r == -EINTR);
+	return r;
 }
 
 static void fd_ahead(struct bow_dev *dev, u64 offset, size_t bytes)

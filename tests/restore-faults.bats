@@ -207,6 +207,14 @@ failing_format() {
 	each_format failing_format
 }
 
+@test "a flush that a signal interrupts is made again" {
+	make_log
+	harmed fsync error=EINTR:when=1+2 "$restore" "$img"
+	[ "$status" -eq 0 ]
+	same_as orig.img
+	grep -q INJECTED "$dir/trace"
+}
+
 @test "what is wrong after the first write is no damage: exit 8, and no loss" {
 	local total k
 
