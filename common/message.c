@@ -27,6 +27,8 @@ const char *message_open_reason(int err)
 		return "neither a block device nor a regular file";
 	case -EROFS:
 		return "it is read-only";
+	case -EAGAIN:
+		return "something else was put there meanwhile";
 	default:
 		return strerror(-err);
 	}

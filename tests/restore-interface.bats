@@ -335,6 +335,26 @@ put_label()
 	run -0 "$restore" -n "$loop"
 }
 
+@test "a device that is put where a file was, while it is opened, is not written" {
+	requires root strace
+	make_log
+	cp "$img" "$dir/before"
+	attach "$img"
+	: >"$dir/file"
+	ln -s file "$dir/device"
+	# stat() takes seconds to return.
+	strace -D -o /dev/null -P "$dir/device" -e trace=%%stat \
+		-e inject=%%stat:delay_exit=4000000 "$restore" \
+		"$dir/device" 2>"$dir/err" &
+	sleep 2
+	ln -sfn "$loop" "$dir/device"
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 8 ]
+	grep -q 'device: cannot open: something else was put there meanwhile' "$dir/err"
+	cmp "$img" "$dir/before"
+}
+
 # frames: what the bar on stderr showed, a line each
 frames()
 {
