@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * cli.h - what bow-restore and bow-verify have in common: messages, progress,
+ * cli.h - what the programs have in common: messages, progress,
  * signals, JSON, and the facts of a log in words
  */
 #ifndef BOW_CLI_H
@@ -51,6 +51,8 @@ void message_error(const char *program, const char *device,
 /* "PROGRAM: DEVICE: cannot open: reason", and that reason alone. */
 void message_open(const char *program, const char *device, int err);
 const char *message_open_reason(int err);
+/* "PROGRAM: DEVICE: closing: reason" */
+void message_close(const char *program, const char *device, int err);
 /* A log that is read several times; `bar`: over the bar that is drawn. */
 void message_memory_short(const char *program, const char *device, u64 passes,
 			  bool bar);
@@ -60,9 +62,10 @@ int message_flush_stdout(const char *program);
 
 /*
  * Standard input, output and error that are not open become /dev/null: else the
- * next file gets the number, and it may be the device.  0 or -EBADF.
+ * next file gets the number, and it may be the device.  0, or -EBADF and the
+ * reason is told.
  */
-int open_standard_fds(void);
+int open_standard_fds(const char *program);
 
 /*
  * The value of -C; false: not a number that can be a descriptor.  Before anything

@@ -40,6 +40,12 @@ void message_open(const char *program, const char *device, int err)
 		message_open_reason(err));
 }
 
+void message_close(const char *program, const char *device, int err)
+{
+	fprintf(stderr, "%s: %s: closing: %s\n", program, device,
+		strerror(-err));
+}
+
 void message_memory_short(const char *program, const char *device, u64 passes,
 			  bool bar)
 {
@@ -61,14 +67,16 @@ int message_flush_stdout(const char *program)
 	return -err;
 }
 
-int open_standard_fds(void)
+int open_standard_fds(const char *program)
 {
 	int fd;
 
 	for (fd = 0; fd < 3; fd++) {
 		/* The lowest that is free, so it is this one. */
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+			message_open(program, "/dev/null", -errno);
 			return -EBADF;
+		}
 	}
 	return 0;
 }

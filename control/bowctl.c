@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 	const struct command *c;
 	int opt;
 
-	if (open_standard_fds())
+	if (open_standard_fds("bowctl"))
 		return BOW_EXIT_ERROR;
 	while ((opt = getopt_long(argc, argv, "JN:d:vqhV", options, NULL)) != -1) {
 		switch (opt) {

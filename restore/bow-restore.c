@@ -154,7 +154,7 @@ int main(int argc, char **argv)
 	bool write;
 	int status, r;
 
-	if (open_standard_fds())
+	if (open_standard_fds(PROGRAM))
 		return BOW_EXIT_ERROR;
 	status = parse_options(argc, argv, &o);
 	if (status >= 0)
@@ -170,8 +170,7 @@ int main(int argc, char **argv)
 					run_restore(&dev, &o);
 	r = bow_dev_close(&dev);
 	if (r) {
-		fprintf(stderr, PROGRAM ": %s: closing: %s\n", o.device,
-			strerror(-r));
+		message_close(PROGRAM, o.device, r);
 		return BOW_EXIT_ERROR;
 	}
 	return status;

@@ -291,6 +291,20 @@ put_label()
 	cmp "$img" "$dir/damaged"
 }
 
+@test "without /dev/null in place of stdin nothing is begun, and this is said" {
+	local program
+
+	requires root unshare
+	make_log
+	cp "$img" "$dir/before"
+	for program in "$restore" "$verify"; do
+		run -8 unshare -m bash -c 'mount -t tmpfs none /dev && exec "$@" <&-' \
+			- "$program" "$img"
+		[ "$output" = "${program##*/}: /dev/null: cannot open: No such file or directory" ]
+	done
+	cmp "$img" "$dir/before"
+}
+
 @test "who reads the progress may hang" {
 	make_log --size 16M --ops 20000 --bs 512
 	mkfifo "$dir/fifo"

@@ -143,3 +143,14 @@ agrees() {
 			{ echo "read $k: exit $status: $output: $stderr"; return 1; }
 	done
 }
+
+@test "an error when the device is closed is told of" {
+	make_log
+	for program in "$verify" "$restore"; do
+		run --separate-stderr bash -c '"$@"; exit $?' - \
+			strace -o "$dir/trace" -P "$img" -e trace=close \
+			-e inject=close:error=EIO "$program" "$img"
+		[ "$status" -eq 8 ]
+		[[ $stderr == "${program##*/}: $img: closing: "*error ]]
+	done
+}

@@ -252,6 +252,27 @@ little() {
 	expect 8 "$verify" "$dir"
 }
 
+@test "below another driver: read around the cache, in large sectors too" {
+	local unit
+
+	requires root unshare strace
+	make_log
+	mkdir "$dir/holders"
+	: >"$dir/holders/dm-0"
+	for unit in 512 4096 16384; do
+		loop=$(losetup --show -f -b "$unit" "$img") ||
+			skip "no loop devices with sectors of $unit bytes"
+		loops+=("$loop")
+		# Only here the device seems to be held.
+		run -0 unshare -m bash -c 'mount --bind "$1" \
+			"/sys/block/${2##*/}/holders" && exec strace -o "$3" \
+			-e trace=openat "$4" "$2"' - "$dir/holders" "$loop" \
+			"$dir/trace" "$verify"
+		[[ $output == *", sound"* ]]
+		grep -q "$loop.*O_DIRECT" "$dir/trace"
+	done
+}
+
 @test "--help: exit 0, and the same options as the man page" {
 	expect 0 "$verify" --help
 	[ "$(man_options bow-verify.8)" = "$(option_names <<<"$output")" ]

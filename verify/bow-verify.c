@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 	struct bow_dev dev;
 	int status, r;
 
-	if (open_standard_fds())
+	if (open_standard_fds(PROGRAM))
 		return BOW_EXIT_ERROR;
 	status = parse_options(argc, argv, &o);
 	if (status >= 0)
@@ -205,5 +205,9 @@ int main(int argc, char **argv)
 		findings_free(&f);
 	}
 	r = bow_dev_close(&dev);
-	return r ? BOW_EXIT_ERROR : status;
+	if (r) {
+		message_close(PROGRAM, o.device, r);
+		return BOW_EXIT_ERROR;
+	}
+	return status;
 }

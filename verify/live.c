@@ -93,12 +93,15 @@ static const struct bow_dev_ops direct_ops = {
 static int make_direct(struct bow_dev *dev, const char *path)
 {
 	struct direct *d = calloc(1, sizeof(*d));
+	u32 align = dev->unit > BOW_BLOCK_SIZE_MAX ? dev->unit :
+						     BOW_BLOCK_SIZE_MAX;
 	int r = -ENOMEM;
 
 	if (!d)
 		return r;
-	d->bounce = aligned_alloc(BOW_BLOCK_SIZE_MAX, BOUNCE_BYTES);
-	if (!d->bounce || dev->unit > BOW_BLOCK_SIZE_MAX)
+	d->bounce = aligned_alloc(align, BOUNCE_BYTES);
+	/* Linux has no blocks that are larger than 64 KiB. */
+	if (!d->bounce || align > BOUNCE_BYTES)
 		goto fail;
 	d->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	r = -errno;

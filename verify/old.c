@@ -165,8 +165,10 @@ enum bow_exit old_state(struct bow_dev *dev, const struct options *o)
 	struct old *old = calloc(1, sizeof(*old));
 	enum bow_exit status;
 
-	if (!old)
+	if (!old) {
+		message_open(PROGRAM, o->device, -ENOMEM);
 		return BOW_EXIT_ERROR;
+	}
 	old->o = o;
 	old->dev = dev;
 	old->monitor = (struct bow_monitor){ .ctx = old, .stop = stop,
