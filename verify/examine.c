@@ -82,7 +82,7 @@ static int find_source(void *ctx, const struct bow_log *log, u32 sequence,
 static void locate(struct bow_dev *dev, struct findings *f,
 		   const struct bow_monitor *m)
 {
-	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_monitor quiet = bow_quiet(m);
 	struct bow_error unused = { 0 };
 
 	if (f->e.in_block)
@@ -100,7 +100,7 @@ static void locate(struct bow_dev *dev, struct findings *f,
 static int examine_commit(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
-	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_monitor quiet = bow_quiet(m);
 	u64 sector;
 	int r = bow_commit_check(dev, &f->log, &quiet, &sector, &f->no_commit);
 
@@ -154,7 +154,7 @@ static int examine_map(struct bow_dev *dev, struct findings *f)
 static int examine_resume(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
-	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_monitor quiet = bow_quiet(m);
 	struct bow_resume resume;
 	int r;
 
