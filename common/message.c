@@ -18,17 +18,32 @@ void message_error(const char *program, const char *device,
 	fprintf(stderr, "%s: %s: %s\n", program, device, reason);
 }
 
+const char *message_open_reason(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "in use: mounted, or held by another program or driver";
+	case -ENOTBLK:
+		return "neither a block device nor a regular file";
+	case -EROFS:
+		return "it is read-only";
+	case -EAGAIN:
+		return "something else was put there meanwhile";
+	default:
+		return strerror(-err);
+	}
+}
+
 void message_open(const char *program, const char *device, int err)
 {
-	const char *why = strerror(-err);
+	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device,
+		message_open_reason(err));
+}
 
-	if (err == -EBUSY)
-		why = "in use: mounted, or held by another program or driver";
-	else if (err == -ENOTBLK)
-		why = "neither a block device nor a regular file";
-	else if (err == -EROFS)
-		why = "it is read-only";
-	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device, why);
+void message_close(const char *program, const char *device, int err)
+{
+	fprintf(stderr, "%s: %s: closing: %s\n", program, device,
+		strerror(-err));
 }
 
 void message_memory_short(const char *program, const char *device, u64 passes,
@@ -39,26 +54,34 @@ void message_memory_short(const char *program, const char *device, u64 passes,
 		program, device, (unsigned long long)passes);
 }
 
-int message_close_stdout(void)
+int message_flush_stdout(const char *program)
 {
-	if (fflush(stdout) || ferror(stdout))
-		return -EIO;
-	return 0;
+	int err = fflush(stdout) ? errno : 0;
+
+	/* Why an earlier write failed is not known any more. */
+	if (!err && ferror(stdout))
+		err = EIO;
+	if (err)
+		fprintf(stderr, "%s: standard output: %s\n", program,
+			strerror(err));
+	return -err;
 }
 
-int open_standard_fds(void)
+int open_standard_fds(const char *program)
 {
 	int fd;
 
 	for (fd = 0; fd < 3; fd++) {
 		/* The lowest that is free, so it is this one. */
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+			message_open(program, "/dev/null", -errno);
 			return -EBADF;
+		}
 	}
 	return 0;
 }
 
-bool parse_fd(const char *arg, int *fd)
+bool parse_fd(const char *program, const char *arg, int *fd)
 {
 	char *end;
 	long n;
@@ -69,8 +92,8 @@ bool parse_fd(const char *arg, int *fd)
 		return false;
 	*fd = (int)n;
 	if (fcntl(*fd, F_GETFD) < 0) {
-		fprintf(stderr, "-C %d: not open, no progress is written\n",
-			*fd);
+		fprintf(stderr, "%s: -C %d: not open, no progress is written\n",
+			program, *fd);
 		*fd = -1;
 	}
 	return true;

@@ -17,15 +17,21 @@ static void ask_for_stop(int signum)
 int signals_catch(void)
 {
 	static const int asking[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction sa;
+	struct sigaction sa, old;
 	size_t i;
 
 	memset(&sa, 0, sizeof(sa));
 	sigemptyset(&sa.sa_mask);
 	sa.sa_handler = ask_for_stop;
-	for (i = 0; i < sizeof(asking) / sizeof(*asking); i++)
+	for (i = 0; i < sizeof(asking) / sizeof(*asking); i++) {
+		if (sigaction(asking[i], NULL, &old))
+			return -errno;
+		/* As nohup, or a shell in the background, wants it. */
+		if (old.sa_handler == SIG_IGN)
+			continue;
 		if (sigaction(asking[i], &sa, NULL))
 			return -errno;
+	}
 	/* A reader of the progress that goes away must not stop a restore. */
 	sa.sa_handler = SIG_IGN;
 	return sigaction(SIGPIPE, &sa, NULL) ? -errno : 0;

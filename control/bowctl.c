@@ -68,14 +68,11 @@ static enum bow_exit usage(const char *what, const char *arg)
 }
 
 /* A result that could not be written is not a success. */
-static enum bow_exit close_stdout(enum bow_exit code)
+static enum bow_exit flush_stdout(enum bow_exit code)
 {
-	int err = message_close_stdout();
+	bool failed = message_flush_stdout("bowctl");
 
-	if (!err)
-		return code;
-	fprintf(stderr, "bowctl: standard output: %s\n", strerror(-err));
-	return code == BOW_EXIT_OK ? BOW_EXIT_ERROR : code;
+	return failed && code == BOW_EXIT_OK ? BOW_EXIT_ERROR : code;
 }
 
 static enum bow_exit run(const struct command *c, const struct ctl_options *o)
@@ -93,7 +90,7 @@ static enum bow_exit run(const struct command *c, const struct ctl_options *o)
 		fprintf(stderr,
 			"bowctl: dm-bow is put under the root at boot: install the initramfs hook,\n"
 			"run 'update-initramfs -u -k all' and reboot\n");
-	return close_stdout(code);
+	return flush_stdout(code);
 }
 
 int main(int argc, char **argv)
@@ -113,7 +110,7 @@ int main(int argc, char **argv)
 	const struct command *c;
 	int opt;
 
-	if (open_standard_fds())
+	if (open_standard_fds("bowctl"))
 		return BOW_EXIT_ERROR;
 	while ((opt = getopt_long(argc, argv, "JN:d:vqhV", options, NULL)) != -1) {
 		switch (opt) {
@@ -137,10 +134,10 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			fputs(help, stdout);
-			return close_stdout(BOW_EXIT_OK);
+			return flush_stdout(BOW_EXIT_OK);
 		case 'V':
 			puts("bowctl " BOW_VERSION);
-			return close_stdout(BOW_EXIT_OK);
+			return flush_stdout(BOW_EXIT_OK);
 		default:
 			fprintf(stderr, "Try 'bowctl --help'.\n");
 			return BOW_EXIT_USAGE;

@@ -2,9 +2,9 @@
 /*
  * bow.h - libbow: reading, checking and undoing the log of a device
  *
- * Every call returns 0 or -errno and says why in a struct bow_error; nothing
- * prints, exits or keeps global state.  A damaged log gives -EUCLEAN, a
- * device without one -ENODATA, a stop asked for by the caller -EINTR.
+ * Every call returns 0 or -errno; those that are given a struct bow_error say why
+ * in it.  Nothing prints, exits or keeps global state.  A damaged log gives
+ * -EUCLEAN, a device without one -ENODATA, a stop asked for by the caller -EINTR.
  *
  * Sectors are 512 bytes; offsets of struct bow_dev are bytes.
  */
@@ -53,9 +53,12 @@ struct bow_dev {
 };
 
 /*
- * Open a block device or a regular file.  For writing, a block device is
- * opened exclusively (-EBUSY: mounted, or held by another driver) and a file
- * is locked.  A file that is attached to a loop device cannot be told.
+ * Open a block device or a regular file; all else is -ENOTBLK.  For writing, a
+ * block device is opened exclusively (-EBUSY: mounted, or held by another driver)
+ * and a file is locked (-EBUSY: by somebody else); -EROFS: the device is
+ * read-only; -EACCES: what the kernel has of it in memory may not be dropped;
+ * -EAGAIN: another kind of file was put there meanwhile.  A file that is attached
+ * to a loop device cannot be told.
  */
 int bow_dev_open(struct bow_dev *dev, const char *path, bool write);
 
@@ -166,7 +169,7 @@ struct bow_error {
 /* "log block 3, entry 17: dest 123 lies beyond the device (99 sectors)" */
 void bow_error_text(const struct bow_error *e, char *buf, size_t bytes);
 
-/* The exit status that this error means. */
+/* The exit status that this error means; never 0, even if `why` was not told. */
 enum bow_exit bow_error_exit(const struct bow_error *e);
 
 /* ---- progress and interruption ---- */

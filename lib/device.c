@@ -82,7 +82,13 @@ static int fd_write(struct bow_dev *dev, u64 offset, const void *buf,
 
 static int fd_flush(struct bow_dev *dev)
 {
-	return fsync(dev_fd(dev)) ? -errno : 0;
+	int r;
+
+	/* A signal may interrupt that of a file on FUSE or NFS. */
+	do
+		r = fsync(dev_fd(dev)) ? -errno : 0;
+	while (r == -EINTR);
+	return r;
 }
 
 static void fd_ahead(struct bow_dev *dev, u64 offset, size_t bytes)
@@ -215,20 +221,31 @@ static bool type_ok(const struct stat *st)
 	return S_ISREG(st->st_mode) || S_ISBLK(st->st_mode);
 }
 
-static int open_fd(const char *path, bool write)
+/* The descriptor, and what it is in *st; or -errno. */
+static int open_fd(const char *path, bool write, struct stat *st)
 {
-	struct stat st;
-	int flags = O_RDONLY;
+	int flags = O_RDONLY, fd, r = 0;
+	mode_t type;
 
 	/* Before opening: a FIFO would wait, a tape would rewind. */
-	if (stat(path, &st))
+	if (stat(path, st))
 		return -errno;
-	if (!type_ok(&st))
+	if (!type_ok(st))
 		return -ENOTBLK;
+	type = st->st_mode & S_IFMT;
 	if (write)
-		flags = O_RDWR | (S_ISBLK(st.st_mode) ? O_EXCL : 0);
-	flags = open(path, flags | O_CLOEXEC);
-	return flags < 0 ? -errno : flags;
+		flags = O_RDWR | (S_ISBLK(type) ? O_EXCL : 0);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, st))
+		r = -errno;
+	else if ((st->st_mode & S_IFMT) != type)
+		/* Put there meanwhile, and not opened as its kind needs. */
+		r = -EAGAIN;
+	if (r)
+		close(fd);
+	return r ? r : fd;
 }
 
 int bow_dev_open(struct bow_dev *dev, const char *path, bool write)
@@ -237,14 +254,10 @@ int bow_dev_open(struct bow_dev *dev, const char *path, bool write)
 	struct stat st;
 	int fd, r = 0;
 
-	fd = open_fd(path, write);
+	fd = open_fd(path, write, &st);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st))
-		r = -errno;
-	else if (!type_ok(&st))
-		r = -ENOTBLK;
-	else if (write && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB))
+	if (write && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB))
 		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (!r && S_ISBLK(st.st_mode))
 		r = begin_disk(fd, write);

@@ -21,7 +21,7 @@ struct why {
 #define ERROR BOW_EXIT_ERROR
 
 static const struct why whys[BOW_WHY_END] = {
-	[BOW_WHY_NONE] = { BOW_EXIT_OK, NULL, "no error", NULL },
+	[BOW_WHY_NONE] = { ERROR, NULL, "failed, no reason is known", NULL },
 	[BOW_WHY_NO_LOG] = { BOW_EXIT_NO_LOG, NULL, "there is no log", NULL },
 	[BOW_WHY_IO_READ] = { ERROR, "reading at sector", "failed", NULL },
 	[BOW_WHY_IO_WRITE] = { ERROR, "writing at sector", "failed", NULL },

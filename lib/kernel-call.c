@@ -68,21 +68,60 @@ long bow_kernel_call(long nr, long a, long b, long c, long d, long e)
 #endif
 
 /*
+ * Where a long has 32 bits these are no calls of longs, and on some machines they
+ * have other names: a C library knows, and klibc has neither.
+ */
+#if !defined(__KLIBC__)
+
+static void ahead(int fd, u64 offset, size_t bytes)
+{
+	(void)readahead(fd, (off_t)offset, bytes);
+}
+
+static void drop(int fd, u64 offset, size_t bytes)
+{
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)bytes,
+			    POSIX_FADV_DONTNEED);
+}
+
+#elif defined(__x86_64__) || defined(__aarch64__)
+
+#define FADV_DONTNEED 4		/* klibc does not name it */
+
+static void ahead(int fd, u64 offset, size_t bytes)
+{
+	(void)bow_kernel_call(__NR_readahead, fd, (long)offset, (long)bytes, 0,
+			      0);
+}
+
+static void drop(int fd, u64 offset, size_t bytes)
+{
+	(void)bow_kernel_call(__NR_fadvise64, fd, (long)offset, (long)bytes,
+			      FADV_DONTNEED, 0);
+}
+
+#else
+
+/* Hints: it is slower without them. */
+static void ahead(int fd, u64 offset, size_t bytes)
+{
+	(void)fd;
+	(void)offset;
+	(void)bytes;
+}
+
+static void drop(int fd, u64 offset, size_t bytes)
+{
+	ahead(fd, offset, bytes);
+}
+
+#endif
+
+/*
  * Of a request longer than the device's read_ahead_kb and its largest request
  * the kernel fetches only the beginning; 128 KiB is the least that is usual.
  */
 #define AHEAD_PIECE (128u << 10)
-
-static void ahead(int fd, u64 offset, size_t bytes)
-{
-#ifndef __KLIBC__
-	/* Where a long has 32 bits this is no call of three longs. */
-	(void)readahead(fd, (off_t)offset, bytes);
-#else
-	(void)bow_kernel_call(__NR_readahead, fd, (long)offset, (long)bytes, 0,
-			      0);
-#endif
-}
 
 void bow_kernel_ahead(int fd, u64 offset, size_t bytes)
 {
@@ -95,14 +134,7 @@ void bow_kernel_ahead(int fd, u64 offset, size_t bytes)
 	}
 }
 
-#define FADV_DONTNEED 4		/* klibc does not name it */
-
 void bow_kernel_drop(int fd, u64 offset, size_t bytes)
 {
-#ifndef __KLIBC__
-	(void)posix_fadvise(fd, (off_t)offset, (off_t)bytes, FADV_DONTNEED);
-#else
-	(void)bow_kernel_call(__NR_fadvise64, fd, (long)offset, (long)bytes,
-			      FADV_DONTNEED, 0);
-#endif
+	drop(fd, offset, bytes);
 }

@@ -58,6 +58,18 @@ int bow_sync(struct bow_dev *dev, struct bow_error *e);
 /* -EINTR when the caller wants to stop. */
 int bow_stopped(const struct bow_monitor *m, struct bow_error *e);
 
+/* For a walk that is no progress of its own: it can be stopped, and no more. */
+static inline struct bow_monitor bow_quiet(const struct bow_monitor *m)
+{
+	struct bow_monitor quiet = { 0 };
+
+	if (m) {
+		quiet.ctx = m->ctx;
+		quiet.stop = m->stop;
+	}
+	return quiet;
+}
+
 static inline void bow_report(const struct bow_monitor *m, enum bow_phase phase,
 			      u64 done, u64 total)
 {

@@ -167,16 +167,11 @@ void bow_passes_free(struct bow_passes *p)
 
 /* ---- windows ---- */
 
-/* These walks are not progress of their own. */
 static int walk_window(struct bow_dev *dev, struct bow_log *log, u64 low,
 		       const struct bow_monitor *m, struct bow_error *e)
 {
-	struct bow_monitor quiet = { 0 };
+	struct bow_monitor quiet = bow_quiet(m);
 
-	if (m) {
-		quiet.ctx = m->ctx;
-		quiet.stop = m->stop;
-	}
 	log->passes->low = low;
 	return bow_log_walk(dev, log, NULL, NULL, &quiet, e);
 }

@@ -237,14 +237,9 @@ static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 static int verify_all(struct verify *v, struct bow_log *log,
 		      struct bow_error *e)
 {
-	struct bow_monitor quiet = { 0 };
+	struct bow_monitor quiet = bow_quiet(v->monitor);
 	int r;
 
-	if (v->monitor) {
-		/* The second walk over the log is not progress of its own. */
-		quiet.ctx = v->monitor->ctx;
-		quiet.stop = v->monitor->stop;
-	}
 	v->item = bow_alloc(v->sweep.room * sizeof(*v->item));
 	if (!v->item)
 		return bow_no_memory(e);

@@ -61,6 +61,22 @@ static int usage_error(const char *why)
 	return BOW_EXIT_USAGE;
 }
 
+/* klibc's getopt_long() prints nothing; the other one is told not to. */
+static int option_error(char *const *argv)
+{
+	char letter[] = "-x";
+	const char *name = argv[optind - 1];
+
+	/* One of several letters in a word; of a long option it has the value. */
+	if (optopt > 0 && optopt < OPT_ROLLBACK) {
+		letter[1] = (char)optopt;
+		name = letter;
+	}
+	fprintf(stderr, PROGRAM ": %s: no such option, or its argument is "
+		"missing\n", name);
+	return usage_error(NULL);
+}
+
 /* One of the three; naming the same one twice is no contradiction. */
 static bool set_mode(struct options *o, int *seen, enum mode mode)
 {
@@ -76,6 +92,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 {
 	int c, seen = 0;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "nvqJC:hV", long_options, NULL)) !=
 	       -1) {
 		bool ok = true;
@@ -106,17 +123,19 @@ static int parse_options(int argc, char **argv, struct options *o)
 			o->json = true;
 			break;
 		case 'C':
-			if (!parse_fd(optarg, &o->progress_fd))
+			if (!parse_fd(PROGRAM, optarg, &o->progress_fd))
 				return usage_error("-C: not a descriptor");
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		case 'V':
 			puts(PROGRAM " " BOW_VERSION);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		default:
-			return usage_error(NULL);
+			return option_error(argv);
 		}
 		if (!ok)
 			return usage_error("only one of --rollback, --commit "
@@ -135,7 +154,7 @@ int main(int argc, char **argv)
 	bool write;
 	int status, r;
 
-	if (open_standard_fds())
+	if (open_standard_fds(PROGRAM))
 		return BOW_EXIT_ERROR;
 	status = parse_options(argc, argv, &o);
 	if (status >= 0)
@@ -145,16 +164,13 @@ int main(int argc, char **argv)
 	r = signals_catch();
 	if (!r)
 		r = bow_dev_open(&dev, o.device, write);
-	if (r) {
-		message_open(PROGRAM, o.device, r);
-		return BOW_EXIT_ERROR;
-	}
+	if (r)
+		return run_not_opened(&o, r);
 	status = o.mode == MODE_CHECK ? run_check(&dev, &o) :
 					run_restore(&dev, &o);
 	r = bow_dev_close(&dev);
 	if (r) {
-		fprintf(stderr, PROGRAM ": %s: closing: %s\n", o.device,
-			strerror(-r));
+		message_close(PROGRAM, o.device, r);
 		return BOW_EXIT_ERROR;
 	}
 	return status;

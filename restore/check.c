@@ -85,7 +85,7 @@ int run_check(struct bow_dev *dev, const struct options *o)
 	if (!r && !o->json && o->verbose && !o->quiet)
 		say_facts(&log, &sb);
 	bow_log_free(&log);
-	if (!r && message_close_stdout())
+	if (!r && message_flush_stdout(PROGRAM))
 		status = BOW_EXIT_ERROR;
 	return status;
 }

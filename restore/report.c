@@ -91,12 +91,12 @@ static void say_next(const struct outcome *out)
 {
 	const char *what = "nothing was written";
 
-	if (out->status == BOW_EXIT_DAMAGED)
-		what = "nothing was written; bow-verify tells more";
-	else if (is_other(out))
+	if (is_other(out))
 		return;
-	else if (out->result.written)
+	if (out->result.written)
 		what = "it is not complete; run it again";
+	else if (out->status == BOW_EXIT_DAMAGED)
+		what = "nothing was written; bow-verify tells more";
 	fprintf(stderr, PROGRAM ": %s: %s\n", out->o->device, what);
 }
 

@@ -49,25 +49,57 @@ static void restore(struct run *run, struct bow_dev *dev)
 
 	if (bow_restore(dev, action, o->dry_run, &m, &out->result, &out->e))
 		out->status = bow_error_exit(&out->e);
+	/* What was read anew after the first write may be wrong for once. */
+	if (out->result.written && (out->status == BOW_EXIT_DAMAGED ||
+				    out->status == BOW_EXIT_NO_LOG))
+		out->status = BOW_EXIT_ERROR;
 	end = clock_ms();
 	out->ms = end > start ? end - start : 0;
 	out->end = (u64)time(NULL);
 }
 
+/* Not of what was only asked: who reads it would take it for done. */
+static void record(const struct outcome *out)
+{
+	const struct options *o = out->o;
+	int r;
+
+	if (!o->record || o->dry_run || o->mode == MODE_CHECK)
+		return;
+	r = record_append(out);
+	if (r)
+		/* What was done was done: the exit status tells of that. */
+		fprintf(stderr, PROGRAM ": %s: not recorded: %s\n", o->record,
+			strerror(-r));
+}
+
+int run_not_opened(const struct options *o, int err)
+{
+	struct outcome out = {
+		.o = o,
+		.open_err = err,
+		.status = BOW_EXIT_ERROR,
+		.end = (u64)time(NULL),
+	};
+
+	message_open(PROGRAM, o->device, err);
+	record(&out);
+	return (int)out.status;
+}
+
 int run_restore(struct bow_dev *dev, const struct options *o)
 {
 	struct run run = { .out = { .o = o, .status = BOW_EXIT_OK } };
-	int r;
 
 	progress_init(&run.progress, PROGRAM, o->device, o->progress_fd,
 		      o->quiet || o->json, !o->dry_run);
 	restore(&run, dev);
 	progress_end(&run.progress);
 	report_end(&run.out);
-	r = o->record ? record_append(&run.out) : 0;
-	if (r)
-		/* What was done was done: the exit status tells of that. */
-		fprintf(stderr, PROGRAM ": %s: not recorded: %s\n", o->record,
-			strerror(-r));
+	record(&run.out);
+	/* A dry run has no other product than what it says. */
+	if (message_flush_stdout(PROGRAM) && o->dry_run &&
+	    (run.out.status == BOW_EXIT_OK || run.out.status == BOW_EXIT_NO_LOG))
+		run.out.status = BOW_EXIT_ERROR;
 	return (int)run.out.status;
 }

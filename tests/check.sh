@@ -47,7 +47,7 @@ programs_of()
 		echo 'host passes build/tests/passes' ;;
 	san)	unit_programs build/san san-unit
 		sanitized restore restore-damage restore-faults verify verify-view \
-			files-journal ;;
+			verify-faults files-journal ;;
 	sim)	echo "host sim build/tests/sim$([ $long = 0 ] || echo ' --long')"
 		echo "host sim-small build/tests/sim-small --states $(
 			[ $long = 0 ] && echo 100000 || echo 1000000)" ;;

@@ -57,7 +57,7 @@ run_all()
 	run faults "$b/tests/faults" --logs 300 --states 20000
 	run sim "$b/tests/sim" --states 60000
 	for f in restore restore-damage restore-faults restore-interface \
-		restore-torn verify verify-view export files files-journal damage bowctl resume; do
+		restore-torn verify verify-faults verify-view export files files-journal damage bowctl resume; do
 		run "bats-$f" bats --tap "tests/$f.bats"
 	done
 }

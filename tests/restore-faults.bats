@@ -118,8 +118,9 @@ large_log() {
 	for signal in TERM INT; do
 		for calls in pwrite64:1 io_submit:2 io_getevents:1; do
 			cp "$dir/fresh" "$img"
+			# Whoever runs the tests in the background ignores SIGINT.
 			harmed "${calls%:*}" "signal=$signal:when=${calls#*:}" \
-				"$restore" "$img"
+				env --default-signal="$signal" "$restore" "$img"
 			[ "$status" -eq 32 ]
 			[[ $output == *"bow-restore: $img: "*again* ]]
 			expect_unwritten 0 "$restore" --check "$img"
@@ -127,6 +128,20 @@ large_log() {
 			expect 0 "$restore" "$img"
 			same_as orig.img
 		done
+	done
+}
+
+@test "a signal that is ignored from the start, as by nohup, is ignored" {
+	local signal
+
+	make_log --size 1M --ops 60
+	cp "$img" "$dir/fresh"
+	for signal in HUP INT TERM; do
+		cp "$dir/fresh" "$img"
+		harmed pwrite64 "signal=$signal:when=1" \
+			env --ignore-signal="$signal" "$restore" "$img"
+		[ "$status" -eq 0 ] || { echo "$signal: $status"; return 1; }
+		same_as orig.img
 	done
 }
 
@@ -190,6 +205,36 @@ failing_format() {
 
 @test "an I/O error in any write or flush: exit 8, and no loss" {
 	each_format failing_format
+}
+
+@test "a flush that a signal interrupts is made again" {
+	make_log
+	harmed fsync error=EINTR:when=1+2 "$restore" "$img"
+	[ "$status" -eq 0 ]
+	same_as orig.img
+	grep -q INJECTED "$dir/trace"
+}
+
+@test "what is wrong after the first write is no damage: exit 8, and no loss" {
+	local total k
+
+	make_log --size 1M --ops 60
+	cp "$img" "$dir/fresh"
+	total=$(count_calls pread64 "$restore" "$img")
+	# The final block 0 is read twice, and compared.
+	for k in "$total" $((total - 1)); do
+		cp "$dir/fresh" "$img"
+		harmed pread64 "poke_exit=@arg2=4141414141:when=$k" "$restore" \
+			--record "$dir/record" "$img"
+		[ "$status" -eq 8 ]
+		[[ $output == *"it is not complete; run it again"* ]]
+		[[ $output != *"nothing was written"* ]]
+		[ "$(sed -n 's/^status=//p' "$dir/record" | tail -n 1)" = 8 ]
+		run -0 "$restore" --check "$img"
+		[ "$output" = restoring ]
+		run -0 "$restore" "$img"
+		same_as orig.img
+	done
 }
 
 # reads_before_write COMMAND...

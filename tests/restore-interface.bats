@@ -43,6 +43,20 @@ teardown() {
 	[[ $stderr == *sage:* ]]
 }
 
+@test "wrong arguments: the option is named" {
+	local pair
+
+	make_log
+	for pair in '--nonsense --nonsense' '-z -z' '-nzv -z' '-nvz -z' \
+			'--record --record' '--rollback=yes --rollback=yes'; do
+		run --separate-stderr -16 "$restore" "${pair% *}"
+		[[ $stderr == "bow-restore: ${pair#* }: no such option, or "* ]] ||
+			{ echo "$pair: $stderr"; return 1; }
+	done
+	run --separate-stderr -16 "$restore" -C
+	[[ $stderr == "bow-restore: -C: no such option, or its argument is missing"* ]]
+}
+
 @test "a -- ends the options" {
 	cd "$dir"
 	make_log
@@ -68,10 +82,32 @@ teardown() {
 	expect 0 "$restore" -V
 }
 
-@test "a result that cannot be written is not a success" {
+# full STATUS ARGUMENT...
+#   With a standard output that is full, which is told of.
+full() {
+	local want=$1
+
+	shift
+	run --separate-stderr bash -c '"$@" >/dev/full' - "$restore" "$@"
+	[ "$status" -eq "$want" ] && [ "$stderr" = \
+		"bow-restore: standard output: No space left on device" ] ||
+		{ echo "$*: exit $status: $stderr"; return 1; }
+}
+
+@test "a result that cannot be written is not a success, and told of" {
 	make_log
-	run bash -c '"$1" --check "$2" >/dev/full' - "$restore" "$img"
-	[ "$status" -eq 8 ]
+	full 8 --check "$img"
+	full 8 --check -J "$img"
+	full 8 -n "$img"
+	full 8 -n -J "$img"
+	full 8 --commit -n "$img"
+	full 8 --help
+	full 8 --version
+	# What was done was done.
+	full 0 "$img"
+	same_as orig.img
+	full 8 -n "$img"
+	full 2 "$img"
 }
 
 # ---- messages ----
@@ -234,7 +270,7 @@ put_label()
 	for fd in 3 4 5 77; do
 		make_log --size 16M --ops 2000
 		run -0 bash -c '"$@" 3>&- 4>&- 5>&-' - "$restore" -C "$fd" "$img"
-		[[ $output == *"-C $fd: not open"* ]]
+		[[ $output == *"bow-restore: -C $fd: not open"* ]]
 		same_as orig.img
 	done
 	make_log --size 16M --ops 2000
@@ -253,6 +289,20 @@ put_label()
 	cp "$img" "$dir/damaged"
 	run -4 bash -c '"$@" <&- >&- 2>&-' - "$restore" "$img"
 	cmp "$img" "$dir/damaged"
+}
+
+@test "without /dev/null in place of stdin nothing is begun, and this is said" {
+	local program
+
+	requires root unshare
+	make_log
+	cp "$img" "$dir/before"
+	for program in "$restore" "$verify"; do
+		run -8 unshare -m bash -c 'mount -t tmpfs none /dev && exec "$@" <&-' \
+			- "$program" "$img"
+		[ "$output" = "${program##*/}: /dev/null: cannot open: No such file or directory" ]
+	done
+	cmp "$img" "$dir/before"
 }
 
 @test "who reads the progress may hang" {
@@ -297,6 +347,26 @@ put_label()
 	cmp "$img" "$dir/before"
 	run -0 "$restore" --check "$loop"
 	run -0 "$restore" -n "$loop"
+}
+
+@test "a device that is put where a file was, while it is opened, is not written" {
+	requires root strace
+	make_log
+	cp "$img" "$dir/before"
+	attach "$img"
+	: >"$dir/file"
+	ln -s file "$dir/device"
+	# stat() takes seconds to return.
+	strace -D -o /dev/null -P "$dir/device" -e trace=%%stat \
+		-e inject=%%stat:delay_exit=4000000 "$restore" \
+		"$dir/device" 2>"$dir/err" &
+	sleep 2
+	ln -sfn "$loop" "$dir/device"
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 8 ]
+	grep -q 'device: cannot open: something else was put there meanwhile' "$dir/err"
+	cmp "$img" "$dir/before"
 }
 
 # frames: what the bar on stderr showed, a line each
@@ -362,6 +432,30 @@ record()
 	make_log
 	expect 0 "$restore" --commit --record "$dir/record" "$img"
 	[ "$(record action)/$(record status)" = commit/0 ]
+}
+
+@test "--record: nothing of a dry run or a check" {
+	make_log
+	expect_unwritten 0 "$restore" -n --record "$dir/record" "$img"
+	expect_unwritten 0 "$restore" --commit -n --record "$dir/record" "$img"
+	expect_unwritten 0 "$restore" --check --record "$dir/record" "$img"
+	expect 8 "$restore" -n --record "$dir/record" "$dir/none"
+	expect 8 "$restore" --check --record "$dir/record" "$dir/none"
+	[ ! -e "$dir/record" ]
+}
+
+@test "--record tells of a device that cannot be opened" {
+	make_log
+	exec 8<"$img"
+	flock -x 8
+	expect_unwritten 8 "$restore" --record "$dir/record" "$img"
+	exec 8<&-
+	[ "$(record action)/$(record status)" = rollback/8 ]
+	[ "$(record time)" -gt 1700000000 ]
+	[ "$(record error)" = "cannot open: in use: mounted, or held by another program or driver" ]
+	expect 8 "$restore" --commit --record "$dir/record" "$dir/none"
+	[ "$(record action)/$(record status)" = commit/8 ]
+	[ "$(record error)" = "cannot open: No such file or directory" ]
 }
 
 @test "a record that cannot be written does not undo a success, but is told" {

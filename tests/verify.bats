@@ -252,9 +252,43 @@ little() {
 	expect 8 "$verify" "$dir"
 }
 
+@test "below another driver: read around the cache, in large sectors too" {
+	local unit
+
+	requires root unshare strace
+	make_log
+	mkdir "$dir/holders"
+	: >"$dir/holders/dm-0"
+	for unit in 512 4096 16384; do
+		loop=$(losetup --show -f -b "$unit" "$img") ||
+			skip "no loop devices with sectors of $unit bytes"
+		loops+=("$loop")
+		# Only here the device seems to be held.
+		run -0 unshare -m bash -c 'mount --bind "$1" \
+			"/sys/block/${2##*/}/holders" && exec strace -o "$3" \
+			-e trace=openat "$4" "$2"' - "$dir/holders" "$loop" \
+			"$dir/trace" "$verify"
+		[[ $output == *", sound"* ]]
+		grep -q "$loop.*O_DIRECT" "$dir/trace"
+	done
+}
+
 @test "--help: exit 0, and the same options as the man page" {
 	expect 0 "$verify" --help
 	[ "$(man_options bow-verify.8)" = "$(option_names <<<"$output")" ]
 	expect 0 "$verify" --version
 	[[ $output =~ ^bow-verify\ [0-9]+\.[0-9]+ ]]
+}
+
+@test "a result that cannot be written is not a success, and told of" {
+	local mode
+
+	make_log
+	for mode in '' -J --list '--list -J' --dm-table --help --version; do
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr bash -c '"$@" >/dev/full' - "$verify" $mode \
+			"$img"
+		[ "$status" -eq 8 ] && [[ $stderr == *"bow-verify: standard output: "* ]] ||
+			{ echo "$mode: exit $status: $stderr"; return 1; }
+	done
 }

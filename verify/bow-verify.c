@@ -109,15 +109,17 @@ static int parse_options(int argc, char **argv, struct options *o)
 			o->json = true;
 			break;
 		case 'C':
-			if (!parse_fd(optarg, &o->progress_fd))
+			if (!parse_fd(PROGRAM, optarg, &o->progress_fd))
 				return usage_error("-C: not a descriptor");
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		case 'V':
 			puts(PROGRAM " " BOW_VERSION);
-			return BOW_EXIT_OK;
+			return message_flush_stdout(PROGRAM) ? BOW_EXIT_ERROR :
+							       BOW_EXIT_OK;
 		default:
 			return usage_error(NULL);
 		}
@@ -130,18 +132,36 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-/* Tell what was found; the list may still be interrupted. */
+/* What goes wrong while the list is printed decides about the exit status. */
+static void list(struct bow_dev *dev, const struct options *o,
+		 struct findings *f)
+{
+	struct bow_error e = { 0 };
+	int r = list_entries(dev, f, o->json, &e);
+
+	if (!r)
+		return;
+	message_error(PROGRAM, o->device, &e);
+	f->status = bow_error_exit(&e);
+	if (r == -EUCLEAN) {
+		fprintf(stderr, PROGRAM ": %s: the log has changed meanwhile: "
+			"the list is not complete; run it again\n", o->device);
+		f->status = BOW_EXIT_ERROR;
+	}
+	if (f->e.why == BOW_WHY_NONE)
+		f->e = e;
+}
+
+/* Tell what was found. */
 static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 			    struct findings *f)
 {
 	struct json j = { .out = stdout };
-	enum bow_exit status = f->status;
-	int r = 0;
 
 	if (o->json) {
 		j.line = o->list;
 		if (o->list)
-			r = list_entries(dev, f, true);
+			list(dev, o, f);
 		json_object(&j, NULL);
 		if (o->list)
 			json_string(&j, "type", "result");
@@ -150,13 +170,11 @@ static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 	} else {
 		report_text(o, f);
 		if (o->list)
-			r = list_entries(dev, f, false);
+			list(dev, o, f);
 	}
-	if (r)
-		status = r == -EINTR ? BOW_EXIT_INTERRUPTED : BOW_EXIT_ERROR;
-	if (message_close_stdout())
-		status = BOW_EXIT_ERROR;
-	return status;
+	if (message_flush_stdout(PROGRAM))
+		f->status = BOW_EXIT_ERROR;
+	return f->status;
 }
 
 int main(int argc, char **argv)
@@ -166,7 +184,7 @@ int main(int argc, char **argv)
 	struct bow_dev dev;
 	int status, r;
 
-	if (open_standard_fds())
+	if (open_standard_fds(PROGRAM))
 		return BOW_EXIT_ERROR;
 	status = parse_options(argc, argv, &o);
 	if (status >= 0)
@@ -187,5 +205,9 @@ int main(int argc, char **argv)
 		findings_free(&f);
 	}
 	r = bow_dev_close(&dev);
-	return r ? BOW_EXIT_ERROR : status;
+	if (r) {
+		message_close(PROGRAM, o.device, r);
+		return BOW_EXIT_ERROR;
+	}
+	return status;
 }

@@ -82,7 +82,7 @@ static int find_source(void *ctx, const struct bow_log *log, u32 sequence,
 static void locate(struct bow_dev *dev, struct findings *f,
 		   const struct bow_monitor *m)
 {
-	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_monitor quiet = bow_quiet(m);
 	struct bow_error unused = { 0 };
 
 	if (f->e.in_block)
@@ -100,7 +100,7 @@ static void locate(struct bow_dev *dev, struct findings *f,
 static int examine_commit(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
-	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_monitor quiet = bow_quiet(m);
 	u64 sector;
 	int r = bow_commit_check(dev, &f->log, &quiet, &sector, &f->no_commit);
 
@@ -147,11 +147,14 @@ static int examine_map(struct bow_dev *dev, struct findings *f)
 	return r;
 }
 
-/* A reason to refuse it is not damage; what is wrong with its own data is. */
+/*
+ * A reason to refuse it is not damage; what is wrong with its own data is, and
+ * what cannot be read tells nothing.
+ */
 static int examine_resume(struct bow_dev *dev, struct findings *f,
 			  const struct bow_monitor *m)
 {
-	struct bow_monitor quiet = { .ctx = m->ctx, .stop = m->stop };
+	struct bow_monitor quiet = bow_quiet(m);
 	struct bow_resume resume;
 	int r;
 
@@ -161,7 +164,8 @@ static int examine_resume(struct bow_dev *dev, struct findings *f,
 	bow_resume_free(&resume);
 	f->can_resume = !r && f->can_roll_back;
 	if (f->map.why == BOW_WHY_NONE &&
-	    f->no_resume.why >= BOW_WHY_CLAIM_SHIFT)
+	    (f->no_resume.why >= BOW_WHY_CLAIM_SHIFT ||
+	     f->no_resume.why == BOW_WHY_IO_READ))
 		f->map = f->no_resume;
 	return f->map.err;
 }

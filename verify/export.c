@@ -113,12 +113,12 @@ static enum bow_exit copy(struct export *x)
 		n = (size_t)(end - at);
 		old->monitor.progress(old, BOW_PHASE_COPY, at, old->dev->size);
 		if (old->monitor.stop(NULL))
-			return old_unreadable(old, -EINTR);
+			return old_unreadable(old, &old->fs.view, -EINTR);
 		if (hole)
 			continue;
 		r = view_read(&old->fs.view, at, x->buf, n);
 		if (r)
-			return old_unreadable(old, r);
+			return old_unreadable(old, &old->fs.view, r);
 		r = write_pieces(x, at, n);
 		if (r)
 			return cannot_write(x, r);
@@ -188,7 +188,7 @@ static enum bow_exit verify_backups(struct old *old)
 	if (!r)
 		return BOW_EXIT_OK;
 	if (r == -ESTALE)
-		return old_unreadable(old, r);
+		return old_unreadable(old, &old->fs.view, r);
 	message_error(PROGRAM, old->o->device, &e);
 	return bow_error_exit(&e);
 }

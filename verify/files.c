@@ -154,11 +154,12 @@ static enum bow_exit fs_unreadable(const struct files *f, u32 view,
 {
 	const char *what = view == FILES_OLD ? "the old filesystem" :
 					       "the present filesystem";
-	bool read = f->view[view]->view.err || code < 256;
+	const struct view *v = &f->view[view]->view;
 
-	if (code == EINTR)
-		return old_unreadable(f->old, -EINTR);
-	return old_failed(f->old, read ? BOW_EXIT_ERROR : BOW_EXIT_DAMAGED,
+	if (code == EINTR || v->err)
+		return old_unreadable(f->old, v, code == EINTR ? -EINTR : v->err);
+	return old_failed(f->old,
+			  code < 256 ? BOW_EXIT_ERROR : BOW_EXIT_DAMAGED,
 			  what, error_message(code));
 }
 
@@ -210,8 +211,15 @@ static int has_changed(struct files *f, struct live *before)
 
 static enum bow_exit judge(const struct files *f, int err)
 {
-	if (err == -EINTR || f->old->fs.view.err)
-		return old_unreadable(f->old, err ? err : f->old->fs.view.err);
+	u32 v;
+
+	if (err == -EINTR)
+		return old_unreadable(f->old, &f->old->fs.view, err);
+	/* What is compared with nothing seems to be gone, or to be new. */
+	for (v = 0; v < FILES_VIEWS; v++)
+		if (f->view[v]->view.err)
+			return old_unreadable(f->old, &f->view[v]->view,
+					      f->view[v]->view.err);
 	if (err)
 		return old_failed(f->old, BOW_EXIT_ERROR, "--files",
 				  strerror(-err));
@@ -268,9 +276,13 @@ static enum bow_exit compare_once(struct old *old, struct fs_view *now,
 		.text = { .item = 1 },
 	};
 	int r = live_look(&before);
-	enum bow_exit status = r ? old_unreadable(old, r) : open_views(&f);
+	enum bow_exit status;
 	u32 v;
 
+	/* What the last try could not read does not count. */
+	for (v = 0; v < FILES_VIEWS; v++)
+		f.view[v]->view.err = 0;
+	status = r ? old_unreadable(old, &old->fs.view, r) : open_views(&f);
 	if (status == BOW_EXIT_OK)
 		status = compare(&f, &before, last);
 	*again = status == BOW_EXIT_OK && f.changing && !last;

@@ -177,23 +177,12 @@ static int check_targets(struct cross *c, const struct bow_monitor *m,
 
 /* ---- all of it ---- */
 
-static int walk(struct cross *c, struct bow_dev *dev, struct bow_log *log,
-		const struct bow_monitor *m, struct bow_error *e)
-{
-	struct bow_monitor quiet = { 0 };
-
-	if (m) {
-		quiet.ctx = m->ctx;
-		quiet.stop = m->stop;
-	}
-	return bow_log_walk(dev, log, look_at_entry, c, &quiet, e);
-}
-
 int fs_cross_check(struct fs_findings *f, struct bow_dev *dev,
 		   struct bow_log *log, const struct bow_monitor *m,
 		   struct bow_error *e)
 {
 	struct cross c = { .f = f, .fs = f->old.fs, .log = log };
+	struct bow_monitor quiet = bow_quiet(m);
 	errcode_t code = ext2fs_read_block_bitmap(c.fs);
 	int r;
 
@@ -201,12 +190,12 @@ int fs_cross_check(struct fs_findings *f, struct bow_dev *dev,
 		fs_failed(&f->old, code, "block bitmaps");
 		if (f->old.verdict == FS_SOUND)
 			f->old.verdict = FS_DAMAGED;
-		return 0;
+		return fs_read_error(&f->old, e);
 	}
 	c.per = c.fs->blocksize >> BOW_SECTOR_SHIFT;
 	f->cross.bitmap_bytes = ext2fs_free_blocks_count(c.fs->super) *
 				c.fs->blocksize;
-	r = walk(&c, dev, log, m, e);
+	r = bow_log_walk(dev, log, look_at_entry, &c, &quiet, e);
 	if (!r) {
 		check_header_places(&c);
 		r = check_map(&c, dev, e);

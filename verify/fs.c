@@ -80,7 +80,7 @@ void fs_examine_view(struct fs_view *v)
 		v->verdict = FS_SOUND;
 }
 
-static int failed(const struct fs_view *v, struct bow_error *e)
+int fs_read_error(const struct fs_view *v, struct bow_error *e)
 {
 	if (v->verdict != FS_UNREADABLE)
 		return 0;
@@ -114,7 +114,7 @@ int fs_examine(struct fs_findings *f, struct bow_dev *dev, struct bow_log *log,
 		fs_examine_view(&f->old);
 	r = bow_stopped(m, e);
 	if (!r)
-		r = failed(&f->old, e);
+		r = fs_read_error(&f->old, e);
 	if (r || f->old.verdict == FS_ABSENT)
 		return r;
 	fs_cross_uuid(f, log);

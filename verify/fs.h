@@ -77,6 +77,9 @@ void fs_free(struct fs_findings *f);
 void fs_examine_view(struct fs_view *v);
 void fs_free_view(struct fs_view *v);
 
+/* -EIO or the like, with the reason, if what is in the view could not be read. */
+int fs_read_error(const struct fs_view *v, struct bow_error *e);
+
 /* Would a rollback give a filesystem that is known not to be sound? */
 static inline bool fs_is_bad(const struct fs_findings *f)
 {

@@ -64,7 +64,7 @@ static enum bow_exit judge(struct old *old, int status)
 		return old_failed(old, BOW_EXIT_ERROR, "e2fsck",
 				  "cannot be run");
 	if (status == -EINTR || signals_stop(NULL))
-		return old_unreadable(old, -EINTR);
+		return old_unreadable(old, &old->fs.view, -EINTR);
 	if (status < 0)
 		return old_failed(old, BOW_EXIT_ERROR, "e2fsck",
 				  strerror(-status));

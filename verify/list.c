@@ -56,20 +56,22 @@ static int list_json(void *ctx, const struct bow_log *log, u32 sequence,
 	return 0;
 }
 
-int list_entries(struct bow_dev *dev, struct findings *f, bool json)
+int list_entries(struct bow_dev *dev, struct findings *f, bool json,
+		 struct bow_error *e)
 {
 	struct bow_monitor m = { .stop = signals_stop };
-	struct bow_error e = { 0 };
 	int r;
 
 	if (f->log.state != BOW_STATE_ACTIVE &&
 	    f->log.state != BOW_STATE_RESTORING)
 		return 0;
-	/* A damaged chain: list what comes before the damage. */
 	if (!json)
 		puts("log block entry       source         dest       size "
 		     "  checksum kind");
 	r = bow_log_walk(dev, &f->log, json ? list_json : list_line, NULL, &m,
-			 &e);
-	return r == -EUCLEAN ? 0 : r;
+			 e);
+	/* A damaged chain: what comes before the damage is listed. */
+	if (r == -EUCLEAN && bow_error_exit(&f->e) == BOW_EXIT_DAMAGED)
+		return 0;
+	return r;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "live.h"
+#include "log.h"
 
 /* A scan takes milliseconds: who changes the log each time is no dm-bow. */
 #define SCANS_MAX 100
@@ -92,12 +93,15 @@ static const struct bow_dev_ops direct_ops = {
 static int make_direct(struct bow_dev *dev, const char *path)
 {
 	struct direct *d = calloc(1, sizeof(*d));
+	u32 align = dev->unit > BOW_BLOCK_SIZE_MAX ? dev->unit :
+						     BOW_BLOCK_SIZE_MAX;
 	int r = -ENOMEM;
 
 	if (!d)
 		return r;
-	d->bounce = aligned_alloc(BOW_BLOCK_SIZE_MAX, BOUNCE_BYTES);
-	if (!d->bounce || dev->unit > BOW_BLOCK_SIZE_MAX)
+	d->bounce = aligned_alloc(align, BOUNCE_BYTES);
+	/* Linux has no blocks that are larger than 64 KiB. */
+	if (!d->bounce || align > BOUNCE_BYTES)
 		goto fail;
 	d->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	r = -errno;
@@ -174,8 +178,9 @@ static int scan_once(struct live *l, struct bow_error *e)
 	int r = live_look(l);
 
 	bow_log_free(l->log);
-	if (!r)
-		r = bow_log_open(l->dev, l->log, e);
+	if (r)
+		return bow_fail(e, r, BOW_WHY_IO_READ, 0, 0);
+	r = bow_log_open(l->dev, l->log, e);
 	if (!r && (l->log->state == BOW_STATE_ACTIVE ||
 		   l->log->state == BOW_STATE_RESTORING))
 		r = bow_log_scan(l->dev, l->log, l->monitor, e);

@@ -16,6 +16,7 @@ struct live {
 	struct bow_log *log;	/* scanned by live_scan() */
 	const struct bow_monitor *monitor;
 	u8 seen[BOW_BLOCK_SIZE_MAX];	/* block 0 before the newest scan */
+	int lost;		/* -errno: a view could not follow the log */
 };
 
 /* Is the block device `path` in use by another driver, as dm-bow? */
@@ -34,7 +35,9 @@ int live_changed(struct live *l);
 
 /*
  * Open and scan the log, again if it changed under the scan so that it seemed to
- * be damaged.  -ESTALE: there is no log any more, or another one.
+ * be damaged.  0, or -errno with the reason in `e`; -ESTALE, without a reason
+ * there: there is no log any more, or another one.  After an error the log is not
+ * scanned, and a view of it cannot be read.
  */
 int live_scan(struct live *l, struct bow_error *e);
 

@@ -15,7 +15,8 @@ enum bow_exit old_failed(const struct old *old, enum bow_exit status,
 	return status;
 }
 
-enum bow_exit old_unreadable(const struct old *old, int err)
+enum bow_exit old_unreadable(const struct old *old, const struct view *v,
+			     int err)
 {
 	char what[64];
 
@@ -25,8 +26,9 @@ enum bow_exit old_unreadable(const struct old *old, int err)
 	if (err == -EINTR)
 		return old_failed(old, BOW_EXIT_INTERRUPTED, "interrupted",
 				  "run it again");
-	snprintf(what, sizeof(what), "reading old sector %llu",
-		 (unsigned long long)old->fs.view.bad_sector);
+	snprintf(what, sizeof(what), "reading %s sector %llu",
+		 v->which == VIEW_OLD ? "old" : "present",
+		 (unsigned long long)v->bad_sector);
 	return old_failed(old, BOW_EXIT_ERROR, what, strerror(-err));
 }
 
@@ -52,7 +54,8 @@ static enum bow_exit dm_table(struct old *old)
 static enum bow_exit cat_failed(const struct old *old, errcode_t code)
 {
 	if (old->fs.view.err)
-		return old_unreadable(old, old->fs.view.err);
+		return old_unreadable(old, &old->fs.view,
+				      old->fs.view.err);
 	return old_failed(old, BOW_EXIT_ERROR, old->o->cat,
 			  error_message(code));
 }
@@ -140,7 +143,7 @@ static enum bow_exit open_old(struct old *old)
 	if (!r && old->log.state == BOW_STATE_FINISHING)
 		r = bow_finish_check(old->dev, &old->log, &e);
 	if (r == -ESTALE)
-		return old_unreadable(old, r);
+		return old_unreadable(old, &old->fs.view, r);
 	if (r) {
 		message_error(PROGRAM, old->o->device, &e);
 		return bow_error_exit(&e);
@@ -162,8 +165,10 @@ enum bow_exit old_state(struct bow_dev *dev, const struct options *o)
 	struct old *old = calloc(1, sizeof(*old));
 	enum bow_exit status;
 
-	if (!old)
+	if (!old) {
+		message_open(PROGRAM, o->device, -ENOMEM);
 		return BOW_EXIT_ERROR;
+	}
 	old->o = o;
 	old->dev = dev;
 	old->monitor = (struct bow_monitor){ .ctx = old, .stop = stop,
@@ -188,7 +193,7 @@ enum bow_exit old_state(struct bow_dev *dev, const struct options *o)
 	progress_end(&old->progress);
 	bow_log_free(&old->log);
 	free(old);
-	if (message_close_stdout() && status == BOW_EXIT_OK)
+	if (message_flush_stdout(PROGRAM) && status == BOW_EXIT_OK)
 		status = BOW_EXIT_ERROR;
 	return status;
 }

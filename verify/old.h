@@ -31,8 +31,9 @@ enum bow_exit old_state(struct bow_dev *dev, const struct options *o);
 /* "PROGRAM: DEVICE: what: why"; the value is `status`. */
 enum bow_exit old_failed(const struct old *old, enum bow_exit status,
 			 const char *what, const char *why);
-/* What the -errno of a view_read() means. */
-enum bow_exit old_unreadable(const struct old *old, int err);
+/* What the -errno of a view_read() of `v` means. */
+enum bow_exit old_unreadable(const struct old *old, const struct view *v,
+			     int err);
 
 /* ---- export.c ---- */
 

@@ -109,7 +109,7 @@ void report_text(const struct options *o, const struct findings *f)
 		return;
 	}
 	printf("%s: %s, %s\n", o->device, facts_state(f->log.state),
-	       bow_error_exit(&f->e) == BOW_EXIT_OK	 ? "sound" :
+	       f->e.why == BOW_WHY_NONE			 ? "sound" :
 	       bow_error_exit(&f->e) == BOW_EXIT_DAMAGED ? "DAMAGED" :
 							   "not examined");
 	facts_text(stdout, &f->log.header, &f->log.finish, f->log.state,

@@ -53,7 +53,12 @@ void report_text(const struct options *o, const struct findings *f);
 void report_json(struct json *j, const struct options *o,
 		 const struct findings *f);
 
-/* list.c: every entry, newest first, a line each, with `json` an object. */
-int list_entries(struct bow_dev *dev, struct findings *f, bool json);
+/*
+ * list.c: every entry, newest first, a line each, with `json` an object.  0, or
+ * -errno with the reason in `e`; -EUCLEAN: the log, which was sound, is not any
+ * more.
+ */
+int list_entries(struct bow_dev *dev, struct findings *f, bool json,
+		 struct bow_error *e);
 
 #endif /* BOW_VERIFY_H */

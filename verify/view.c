@@ -133,6 +133,8 @@ static int still_there(struct view *v, u64 sector, u64 sectors, u64 place)
 	r = live_scan(live, &e);
 	if (!r)
 		r = reopen(v);
+	/* There is no map of it any more, in any view: libext2fs may read on. */
+	live->lost = r;
 	return r ? r : view_place(v, sector, &n) == place && n == sectors;
 }
 
@@ -145,6 +147,8 @@ static int read_piece(struct view *v, u64 offset, void *buf, size_t *bytes)
 	u64 n, place;
 	int r;
 
+	if (v->live && v->live->lost)
+		return v->live->lost;
 	do {
 		n = (skip + want + BOW_SECTOR_SIZE - 1) >> BOW_SECTOR_SHIFT;
 		place = view_place(v, sector, &n);

@@ -302,6 +302,11 @@ static void texts(void)
 	CHECK(!strcmp(buf, "log block 3, entry 17: dest 99 lies beyond the "
 			   "device (sectors: 77)"));
 	CHECK(bow_error_exit(&e) == BOW_EXIT_DAMAGED);
+	/* Whoever asks has failed, whether it was said why or not. */
+	e = (struct bow_error){ .why = BOW_WHY_NONE };
+	CHECK(bow_error_exit(&e) == BOW_EXIT_ERROR);
+	e.why = BOW_WHY_END;
+	CHECK(bow_error_exit(&e) == BOW_EXIT_ERROR);
 }
 
 int main(void)

@@ -195,6 +195,51 @@ static void log_that_ends(void)
 	CHECK(view_read(&v, 0, read_back, MEM_BS) == -ESTALE);
 }
 
+/* Each read fails in turn; what is read after one that failed fails as well. */
+static void failing_while_it_grows(void)
+{
+	int k, failed = 0;
+
+	for (k = 0; k < 20; k++) {
+		build();
+		CHECK(!scan());
+		live = (struct live){ .dev = &m.dev, .log = &log_ };
+		CHECK(!live_scan(&live, &e));
+		CHECK(!view_open(&v, &m.dev, &log_, VIEW_OLD));
+		view_follow(&v, &live);
+		/* The log has grown: a read scans it again. */
+		m.now[MEM_BS - 1] ^= 1;
+		m.fail_read = k;
+		if (!view_read(&v, 8 * MEM_BS, read_back, MEM_BS))
+			break;
+		failed++;
+		m.fail_read = -1;
+		if (live.lost)
+			CHECK(view_read(&v, 8 * MEM_BS, read_back, MEM_BS) == -EIO);
+	}
+	CHECK(failed > 3 && k < 20);
+}
+
+static void scan_of_a_failing_device(void)
+{
+	int k, r;
+
+	build();
+	CHECK(!scan());
+	live = (struct live){ .dev = &m.dev, .log = &log_ };
+	for (k = 0; k < 20; k++) {
+		memset(&e, 0, sizeof(e));
+		m.fail_read = k;
+		r = live_scan(&live, &e);
+		m.fail_read = -1;
+		if (!r)
+			break;
+		CHECK(r == -EIO && e.why == BOW_WHY_IO_READ);
+		CHECK(!scan());
+	}
+	CHECK(k > 1 && k < 20);
+}
+
 /* ---- libext2fs ---- */
 
 static void no_filesystem(void)
@@ -288,6 +333,8 @@ int main(void)
 	RUN(no_log, "view: without a log the device is the view");
 	RUN(growing_log, "view: the old one is right while the log grows");
 	RUN(log_that_ends, "view: the log was committed: no old view");
+	RUN(failing_while_it_grows, "view: a log that cannot be followed is not read");
+	RUN(scan_of_a_failing_device, "live: a scan that fails says why");
 	RUN(no_filesystem, "view: no filesystem, a failing device: refused");
 	RUN(filesystem, "view: libext2fs reads a filesystem, and cannot write");
 	bow_log_free(&log_);
