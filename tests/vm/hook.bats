@@ -6,7 +6,7 @@
 # what it does with a log on the root for each bow= of the command line.
 #
 # bow is installed by "make install" into an overlay over /usr that only one
-# mount namespace sees.
+# mount namespace sees, as is what dpkg-divert notes.
 
 bats_require_minimum_version 1.5.0
 
@@ -72,7 +72,7 @@ make_initramfs()
 	unshare --mount --propagation private bash -ec '
 		overlay=$1 kver=$2 image=$3 conf=$4 module=$5
 		mount -t tmpfs overlay "$overlay"
-		mkdir "$overlay"/{upper,work,etc,etc-work}
+		mkdir "$overlay"/{upper,work,etc,etc-work,dpkg,dpkg-work}
 		if [ -n "$7" ]; then
 			mount -t overlay -o "lowerdir=/etc,upperdir=$overlay/etc,workdir=$overlay/etc-work" bow /etc
 			mkdir -p /etc/bow
@@ -80,6 +80,7 @@ make_initramfs()
 		fi
 		options=lowerdir=/usr,upperdir=$overlay/upper
 		mount -t overlay -o "$options,workdir=$overlay/work" bow /usr
+		mount -t overlay -o "lowerdir=/var/lib/dpkg,upperdir=$overlay/dpkg,workdir=$overlay/dpkg-work" bow /var/lib/dpkg
 		make -s -C "$6" install motddir=/usr/share/motd
 		rm -f "/usr/lib/modules/$kver"/updates/{,dkms/}dm-bow.ko*
 		[ "$module" = without-module ] ||
