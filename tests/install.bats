@@ -154,6 +154,51 @@ make_deb()
 	[ "${#lines[@]}" = 3 ]
 }
 
+# over_bow SLAVE DIRECTORY ARGUMENT...
+#   grub-install of the namespace, with dm-bow over the device SLAVE of a /sys/block,
+#   and DIRECTORY on it.
+over_bow()
+{
+	local slave=$1 directory=$2
+
+	shift 2
+	in_namespace 'make -s install
+		mount -t tmpfs mapper /dev/mapper
+		mount -t tmpfs block /sys/block
+		cd /sys/block
+		mkdir -p dm-0/slaves md0/md md0/md0p1 dm-1/dm sda/sda1
+		ln -s ../../'"$slave"' dm-0/slaves
+		n=$(stat -c %d '"$directory"')
+		echo $((n >> 8 & 4095)):$((n & 255 | n >> 12 & ~255)) >dm-0/dev
+		touch /dev/mapper/dm-0
+		ln -s dm-0 /dev/mapper/bow-root
+		grub-install '"$*"
+}
+
+@test "grub-install: over a partition it has modules for partition tables" {
+	run -0 over_bow sda/sda1 /usr --boot-directory=/usr /dev/sda
+	[ "$output" = "GRUB: --modules=part_gpt part_msdos --boot-directory=/usr /dev/sda" ]
+}
+
+@test "grub-install: over LVM, LUKS, RAID or a partition of RAID it refuses" {
+	local slave
+
+	for slave in dm-1 md0 md0/md0p1; do
+		run -1 over_bow $slave /usr /dev/sda --boot-directory=/usr
+		[[ $output = "grub-install: /dev/mapper/bow-root is over ${slave##*/}, "* ]]
+	done
+}
+
+@test "grub-install: where /boot is not on dm-bow it is GRUB's own" {
+	run -0 over_bow dm-1 /usr /dev/sda --boot-directory /etc
+	[ "$output" = "GRUB: /dev/sda --boot-directory /etc" ]
+	run -0 over_bow sda/sda1 /usr /dev/sda --boot-directory=/etc
+	[ "$output" = "GRUB: /dev/sda --boot-directory=/etc" ]
+	# / of the namespace is not the overlay over /usr.
+	run -0 over_bow dm-1 /usr /dev/sda
+	[ "$output" = "GRUB: /dev/sda" ]
+}
+
 @test "hook: GRUB's own grub-install in its place is warned of" {
 	local hook='mkdir -p /usr/share/bow-test
 		# What is warned of, and nothing else of it.
