@@ -424,7 +424,12 @@ install: all
 		$(divert) --add $(GRUB_INSTALL) && \
 		ln -sfn $(sharedir)/bow/grub-install $(GRUB_INSTALL); }
 
+# Not while there is a checkpoint: what can end it would be gone, here and in the next
+# initramfs.
 uninstall:
+	$(Q)test -n '$(DESTDIR)' || ! grep -qsx 1 /sys/block/dm-*/bow/state || { \
+		echo 'make uninstall: a checkpoint is active: commit first (bowctl commit)' >&2; \
+		exit 1; }
 	$(Q)test -n '$(DESTDIR)' || ! command -v dkms >/dev/null || \
 		! dkms status bow/$(VERSION) | grep -q . || \
 		dkms remove bow/$(VERSION) --all

@@ -154,6 +154,29 @@ make_deb()
 	[ "${#lines[@]}" = 3 ]
 }
 
+@test "uninstall: refused while there is a checkpoint" {
+	local state
+
+	for state in 1 0; do
+		run in_namespace '
+			make -s install
+			mount -t tmpfs block /sys/block
+			mkdir -p /sys/block/dm-{0,1}/bow
+			echo 2 >/sys/block/dm-0/bow/state
+			echo '$state' >/sys/block/dm-1/bow/state
+			make -s uninstall || [ $? = 2 ]
+			ls /usr/local/sbin/bowctl /usr/share/initramfs-tools/hooks/bow'
+		echo "$output"
+		[ "$state/$status" = 1/0 ] || [ "$state/$status" = 0/2 ]
+	done
+	[[ $output != *"commit first"* ]]
+	run -2 in_namespace 'mount -t tmpfs block /sys/block
+		mkdir -p /sys/block/dm-0/bow
+		echo 1 >/sys/block/dm-0/bow/state
+		make -s uninstall'
+	[[ $output = *"a checkpoint is active: commit first"* ]]
+}
+
 # over_bow SLAVE DIRECTORY ARGUMENT...
 #   grub-install of the namespace, with dm-bow over the device SLAVE of a /sys/block,
 #   and DIRECTORY on it.
