@@ -93,7 +93,7 @@ void ctl_boot_parse(struct ctl_boot *b, FILE *in);
 bool ctl_boot_read(struct ctl_boot *b);
 /* The value of a fact, or NULL. */
 const char *ctl_boot_fact(const struct ctl_boot *b, const char *key);
-/* Lines for people; there must be a fact "action". */
+/* Lines for people. */
 void ctl_boot_text(FILE *out, const struct ctl_boot *b);
 
 /* mountinfo.c: lines of /proc/self/mountinfo; pure */
