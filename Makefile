@@ -401,6 +401,7 @@ INSTALLED := \
 	$(foreach f,$(PROGRAMS),644:completion/bow.bash:$(completiondir)/$(notdir $(f))) \
 	$(foreach f,hooks/bow scripts/local-premount/bow scripts/local-bottom/bow, \
 		755:initramfs-hook/$(f):$(initramfsdir)/$(f)) \
+	644:initramfs-hook/scripts/bow-functions:$(initramfsdir)/scripts/bow-functions \
 	644:initramfs-hook/60-bow.rules:$(udevdir)/60-bow.rules \
 	755:control/motd:$(motddir)/60-bow \
 	755:initramfs-hook/grub-install:$(sharedir)/bow/grub-install \

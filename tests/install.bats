@@ -48,6 +48,7 @@ in_namespace()
 			usr/share/initramfs-tools/hooks/bow \
 			usr/share/initramfs-tools/scripts/local-premount/bow \
 			usr/share/initramfs-tools/scripts/local-bottom/bow \
+			usr/share/initramfs-tools/scripts/bow-functions \
 			usr/lib/udev/rules.d/60-bow.rules etc/update-motd.d/60-bow \
 			usr/share/bash-completion/completions/bow-restore \
 			usr/share/bash-completion/completions/bow-verify \
