@@ -440,7 +440,7 @@ uninstall:
 	$(Q)for f in $(INSTALLED); do \
 		rm -f "$(DESTDIR)$${f##*:}" || exit; \
 	done
-	$(Q)rm -rf $(DESTDIR)$(dkmsdir) $(DESTDIR)$(sharedir)/bow
+	$(Q)rm -rf $(DESTDIR)$(dkmsdir) $(DESTDIR)$(sharedir)/bow $(DESTDIR)/var/lib/bow
 	$(Q)rmdir "$(DESTDIR)$(docdir)" 2>/dev/null || :
 
 clean:
