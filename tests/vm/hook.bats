@@ -496,6 +496,21 @@ cut_after_work()
 	grep -a 'the root is not mounted' "$vm_dir/console.log"
 }
 
+@test "boot: bow=off mounts a root with a damaged log, and nothing can write to it" {
+	cp --sparse=always "$BATS_FILE_TMPDIR/active" \
+		"$BATS_FILE_TMPDIR/damaged"
+	printf '\377' | dd of="$BATS_FILE_TMPDIR/damaged" bs=1 seek=5 \
+		conv=notrunc status=none
+	boot "$BATS_FILE_TMPDIR/damaged" ro bow=off
+	vm_reply 90
+	run -0 vm_run 'bowctl status; cat /new-file; grep " / " /proc/mounts
+		mount -o remount,rw / || echo refused'
+	[[ $output = *"the log is damaged: mounted read-only (bow=off)"* ]]
+	[[ $output = *"after the checkpoint"*"/dev/mapper/bow-off / ext4 ro"*refused* ]]
+	vm_cut
+	cmp "$BATS_FILE_TMPDIR/damaged" "$img"
+}
+
 # with_newer_blkid
 #   The initramfs with a blkid as of util-linux 2.39 and later: it checks the
 #   checksum of a superblock, which is wrong where these tests have a log.
