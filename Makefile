@@ -401,14 +401,18 @@ INSTALLED := \
 	$(foreach f,$(PROGRAMS),644:completion/bow.bash:$(completiondir)/$(notdir $(f))) \
 	$(foreach f,hooks/bow scripts/local-premount/bow scripts/local-bottom/bow, \
 		755:initramfs-hook/$(f):$(initramfsdir)/$(f)) \
+	644:initramfs-hook/scripts/bow-functions:$(initramfsdir)/scripts/bow-functions \
 	644:initramfs-hook/60-bow.rules:$(udevdir)/60-bow.rules \
 	755:control/motd:$(motddir)/60-bow \
+	755:initramfs-hook/grub-install:$(sharedir)/bow/grub-install \
 	$(foreach f,$(filter-out %.mod.c,$(wildcard kmod/*.[ch])) kmod/Kbuild kmod/dkms.conf, \
 		644:$(f):$(dkmsdir)/$(notdir $(f)))
-# There it would replace GRUB's own.
-ifneq ($(sbindir),/usr/sbin)
-INSTALLED += 755:initramfs-hook/grub-install:$(sbindir)/grub-install
-endif
+
+# GRUB's own grub-install makes way for ours, whatever the PATH of who runs it.  With
+# DESTDIR it does not: there it is for a package's preinst to divert the one, and to
+# link the other to its place.
+GRUB_INSTALL := /usr/sbin/grub-install
+divert = dpkg-divert --quiet --local --rename --divert $(GRUB_INSTALL).real
 
 install: all
 	$(Q)for f in $(INSTALLED); do \
@@ -416,15 +420,27 @@ install: all
 		$(INSTALL) -D -m $$mode "$${f%%:*}" "$(DESTDIR)$${f#*:}" || exit; \
 	done
 	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
+	$(Q)test -n '$(DESTDIR)' || ! command -v dpkg-divert >/dev/null || \
+		! { test -e $(GRUB_INSTALL) || test -e $(GRUB_INSTALL).real; } || { \
+		$(divert) --add $(GRUB_INSTALL) && \
+		ln -sfn $(sharedir)/bow/grub-install $(GRUB_INSTALL); }
 
+# Not while there is a checkpoint: what can end it would be gone, here and in the next
+# initramfs.
 uninstall:
+	$(Q)test -n '$(DESTDIR)' || ! grep -qsx 1 /sys/block/dm-*/bow/state || { \
+		echo 'make uninstall: a checkpoint is active: commit first (bowctl commit)' >&2; \
+		exit 1; }
 	$(Q)test -n '$(DESTDIR)' || ! command -v dkms >/dev/null || \
 		! dkms status bow/$(VERSION) | grep -q . || \
 		dkms remove bow/$(VERSION) --all
+	$(Q)test -n '$(DESTDIR)' || \
+		test "$$(readlink $(GRUB_INSTALL))" != $(sharedir)/bow/grub-install || { \
+		rm $(GRUB_INSTALL) && $(divert) --remove $(GRUB_INSTALL); }
 	$(Q)for f in $(INSTALLED); do \
 		rm -f "$(DESTDIR)$${f##*:}" || exit; \
 	done
-	$(Q)rm -rf $(DESTDIR)$(dkmsdir)
+	$(Q)rm -rf $(DESTDIR)$(dkmsdir) $(DESTDIR)$(sharedir)/bow $(DESTDIR)/var/lib/bow
 	$(Q)rmdir "$(DESTDIR)$(docdir)" 2>/dev/null || :
 
 clean:

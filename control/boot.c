@@ -3,7 +3,9 @@
  * boot.c - what the initramfs did with the log at this boot
  *
  * Its script and bow-restore leave KEY=VALUE lines in /run/bow/boot, in the
- * order of what happened: of a key that comes twice the last counts.
+ * order of what happened: of a key that comes twice the last counts.  When the
+ * machine had to start again after a rollback, it begins with those of the boot
+ * before, the last of which is "left", the kernel of that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +71,8 @@ bool ctl_boot_read(struct ctl_boot *b)
 		return false;
 	ctl_boot_parse(b, in);
 	fclose(in);
-	return ctl_boot_fact(b, "action") || ctl_boot_fact(b, "attach_error");
+	return ctl_boot_fact(b, "action") || ctl_boot_fact(b, "settled") ||
+	       ctl_boot_fact(b, "attach_error");
 }
 
 const char *ctl_boot_fact(const struct ctl_boot *b, const char *key)
@@ -100,24 +103,51 @@ static void put_amount(FILE *out, const struct ctl_boot *b)
 	fprintf(out, ", %s", text_duration(time, number(b, "milliseconds")));
 }
 
-static void put_action(FILE *out, const struct ctl_boot *b)
+/* bow=off, and a log that was left alone. */
+static void put_none(FILE *out, const struct ctl_boot *b)
 {
-	const char *action = ctl_boot_fact(b, "action");
+	const char *found = ctl_boot_fact(b, "found");
+
+	fprintf(out, "%s: mounted read-only (bow=off)\n",
+		found && strcmp(found, "damaged") == 0 ?
+			"the log is damaged" : "a checkpoint is active");
+}
+
+static void put_action(FILE *out, const struct ctl_boot *b, const char *action)
+{
 	const char *error = ctl_boot_fact(b, "error");
 	char when[TEXT_MAX];
 
-	fprintf(out, "%-14s %s", "at boot", action);
+	fputs(action, out);
 	if (number(b, "status"))
 		fprintf(out, " failed (%s)", error ? error : "see the journal");
 	if (number(b, "time"))
 		fprintf(out, ", %s", text_time(when, number(b, "time")));
 	if (!number(b, "status") && ctl_boot_fact(b, "milliseconds"))
 		put_amount(out, b);
+	if (number(b, "status") && ctl_boot_fact(b, "settled"))
+		fputs(", then settled by hand in the rescue shell", out);
 	fputc('\n', out);
+}
+
+/* The kernel that was started need not be one of the system that came back. */
+static void put_kernels(FILE *out, const struct ctl_boot *b)
+{
+	const char *left = ctl_boot_fact(b, "left");
+	const char *lacking = ctl_boot_fact(b, "no_modules");
+	const char *others = ctl_boot_fact(b, "kernels");
+
+	if (left)
+		fprintf(out, "%-14s Linux %s was running, and is no part of this system\n",
+			"  kernel", left);
+	if (lacking)
+		fprintf(out, "%-14s Linux %s has no modules here: restart, and choose Linux %s\n",
+			"  kernel", lacking, others ? others : "");
 }
 
 void ctl_boot_text(FILE *out, const struct ctl_boot *b)
 {
+	const char *action = ctl_boot_fact(b, "action");
 	const char *id = ctl_boot_fact(b, "checkpoint");
 	const char *reason = ctl_boot_fact(b, "reason");
 	const char *unprotected = ctl_boot_fact(b, "attach_error");
@@ -126,12 +156,19 @@ void ctl_boot_text(FILE *out, const struct ctl_boot *b)
 	if (unprotected)
 		fprintf(out, "%-14s dm-bow is not over the root: %s\n", "at boot",
 			unprotected);
-	if (!ctl_boot_fact(b, "action"))
+	if (!action && !ctl_boot_fact(b, "settled"))
 		return;
-	put_action(out, b);
+	fprintf(out, "%-14s ", ctl_boot_fact(b, "left") ? "boot before" : "at boot");
+	if (!action)
+		fputs("settled by hand in the rescue shell\n", out);
+	else if (strcmp(action, "none") == 0)
+		put_none(out, b);
+	else
+		put_action(out, b, action);
 	if (id)
 		fprintf(out, "%-14s %s, taken %s\n", "  checkpoint", id,
 			text_time(when, number(b, "created")));
 	if (reason)
 		fprintf(out, "%-14s %s\n", "  because", reason);
+	put_kernels(out, b);
 }

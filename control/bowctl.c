@@ -75,6 +75,27 @@ static enum bow_exit flush_stdout(enum bow_exit code)
 	return failed && code == BOW_EXIT_OK ? BOW_EXIT_ERROR : code;
 }
 
+/* dm-bow is not there: what to do about it depends on why. */
+static void hint(const struct ctl_options *o)
+{
+	struct ctl_boot b = { .facts = 0 };
+	const char *why, *mode;
+
+	if (strcmp(o->place, "/") != 0)
+		return;
+	ctl_boot_read(&b);
+	why = ctl_boot_fact(&b, "attach_error");
+	mode = ctl_boot_fact(&b, "mode");
+	if (why)
+		fprintf(stderr, "bowctl: at boot: %s\n", why);
+	else if (mode && strcmp(mode, "off") == 0)
+		fprintf(stderr, "bowctl: this boot is one with bow=off\n");
+	else
+		fprintf(stderr,
+			"bowctl: dm-bow is put under the root at boot: install the initramfs hook,\n"
+			"run 'update-initramfs -u -k all' and reboot\n");
+}
+
 static enum bow_exit run(const struct command *c, const struct ctl_options *o)
 {
 	struct ctl_error e = { "" };
@@ -87,9 +108,7 @@ static enum bow_exit run(const struct command *c, const struct ctl_options *o)
 		fprintf(stderr, "bowctl: %s: %s: %s\n", c->name, o->place,
 			e.text);
 	if (code == BOW_EXIT_NO_LOG && c->run == ctl_checkpoint)
-		fprintf(stderr,
-			"bowctl: dm-bow is put under the root at boot: install the initramfs hook,\n"
-			"run 'update-initramfs -u -k all' and reboot\n");
+		hint(o);
 	return flush_stdout(code);
 }
 

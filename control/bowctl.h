@@ -93,10 +93,10 @@ void ctl_boot_parse(struct ctl_boot *b, FILE *in);
 bool ctl_boot_read(struct ctl_boot *b);
 /* The value of a fact, or NULL. */
 const char *ctl_boot_fact(const struct ctl_boot *b, const char *key);
-/* Lines for people; there must be a fact "action". */
+/* Lines for people. */
 void ctl_boot_text(FILE *out, const struct ctl_boot *b);
 
-/* mountinfo.c: lines of /proc/self/mountinfo; pure */
+/* mountinfo.c: lines of /proc/self/mountinfo and /proc/swaps; pure */
 
 struct ctl_mount {
 	unsigned int major, minor;
@@ -106,6 +106,8 @@ struct ctl_mount {
 };
 
 int ctl_mountinfo_parse(struct ctl_mount *m, const char *line);
+/* The path of a swap file; -EINVAL: it is none, but a partition or the title. */
+int ctl_swap_parse(char path[4096], const char *line);
 
 /* dm.c: the device-mapper calls */
 
@@ -329,6 +331,25 @@ int ctl_old_begin(struct ctl_old *old, struct view *v, const char *under,
 int ctl_old_end(const struct ctl_old *old, struct ctl_error *e);
 /* The one that was made for `place`; false: there is none. */
 bool ctl_old_find(struct ctl_old *old, const char *place);
+
+/* beside.c: what a checkpoint does not cover, or need not keep */
+
+#define CTL_BESIDE_DIRS 4
+#define CTL_BESIDE_SWAPS 4
+
+struct ctl_beside {
+	unsigned int others, swaps;
+	const char *other[CTL_BESIDE_DIRS];	/* directories, if it is of / */
+	char swap[CTL_BESIDE_SWAPS][256];	/* files on it that are in use */
+};
+
+struct json;
+
+/* Of a checkpoint of the filesystem on `dev`. */
+void ctl_beside_find(struct ctl_beside *b, dev_t dev);
+/* Members of an object; lines for people, or none. */
+void ctl_beside_json(struct json *j, const struct ctl_beside *b);
+void ctl_beside_text(FILE *out, const struct ctl_beside *b);
 
 /* The commands: print their result, leave the reason of a failure in `e`. */
 

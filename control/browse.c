@@ -118,7 +118,7 @@ static int open_browse(struct browse *b)
 		return ctl_fail(b->e, -EIO, "%s", strerror(errno));
 	if (ctl_old_find(&other, b->place))
 		return ctl_fail(b->e, -EBUSY,
-				"an old filesystem is there already");
+				"an old filesystem is there already: bowctl browse --close ends it");
 	err = find_log_device(b);
 	if (!err)
 		err = open_view(b);

@@ -289,7 +289,7 @@ static int frozen_part(struct checkpoint *c)
 	return err;
 }
 
-static void report_json(const struct checkpoint *c)
+static void report_json(const struct checkpoint *c, const struct ctl_beside *b)
 {
 	const char *id = ctl_status_fact(&c->status, "id");
 	struct json j = { .out = stdout };
@@ -303,16 +303,19 @@ static void report_json(const struct checkpoint *c)
 	json_u64(&j, "free_bytes",
 			c->batch.sectors << BOW_SECTOR_SHIFT);
 	json_u64(&j, "free_ranges", c->free_ranges);
+	ctl_beside_json(&j, b);
 	json_close_object(&j);
 }
 
 static void report(const struct checkpoint *c, const struct ctl_options *o)
 {
 	const char *id = ctl_status_fact(&c->status, "id");
+	struct ctl_beside beside;
 	char text[TEXT_MAX];
 
+	ctl_beside_find(&beside, c->place.dev);
 	if (o->json) {
-		report_json(c);
+		report_json(c, &beside);
 		return;
 	}
 	if (o->quiet)
@@ -321,6 +324,8 @@ static void report(const struct checkpoint *c, const struct ctl_options *o)
 	       id ? id : "(no id)", c->place.mount.path,
 	       (unsigned long long)(c->freeze.frozen_us / 1000),
 	       text_size(text, c->batch.sectors << BOW_SECTOR_SHIFT));
+	fflush(stdout);
+	ctl_beside_text(stderr, &beside);
 	if (!o->verbose)
 		return;
 	printf("%s in ", text_count(text, c->free_ranges, "free range"));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mountinfo.c - lines of /proc/self/mountinfo, see proc(5)
+ * mountinfo.c - lines of /proc/self/mountinfo and /proc/swaps, see proc(5)
  *
  *   36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw
+ *   /swapfile                               file    2097148  0  -2
  */
 #include <stdio.h>
 #include <string.h>
@@ -46,5 +47,16 @@ int ctl_mountinfo_parse(struct ctl_mount *m, const char *line)
 	if (!type || sscanf(type, " - %31s", m->type) != 1)
 		return -EINVAL;
 	unescape(m->path);
+	return 0;
+}
+
+int ctl_swap_parse(char path[4096], const char *line)
+{
+	char type[16];
+
+	if (sscanf(line, "%4095s %15s", path, type) != 2 ||
+	    strcmp(type, "file") != 0)
+		return -EINVAL;
+	unescape(path);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bowctl.h"
 #include "cli.h"
@@ -157,6 +158,16 @@ static int tell(struct resume *r)
 	return err ? err : send_message(r, "resume");
 }
 
+/* The kernel would have loaded it; its own word for that is "Invalid argument". */
+static void ask_for_module(struct resume *r)
+{
+	size_t used = strlen(r->e->text);
+
+	if (access("/sys/module/dm_bow", F_OK))
+		snprintf(r->e->text + used, sizeof(r->e->text) - used,
+			 ": is the module dm-bow there? see dmesg");
+}
+
 /* The reason of the failure stays; a device that stays is told as well. */
 static void give_up(struct resume *r, const char *name)
 {
@@ -178,6 +189,8 @@ static int attach(struct resume *r, dev_t under, const char *name)
 	snprintf(params, sizeof(params), "%u:%u 2 block_size:%u resume",
 		 major(under), minor(under), r->log.log.bs);
 	err = ctl_dm_create(&r->dm, name, sectors, params, &cookie, r->e);
+	if (err)
+		ask_for_module(r);
 	if (!err) {
 		err = tell(r);
 		if (err)

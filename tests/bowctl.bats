@@ -5,8 +5,9 @@
 #
 # What needs dm-bow itself is in tests/vm.  build/tests/ctl runs the parts.
 #
-# Each test is a subshell of its own, and "run" sets stderr:
-# shellcheck disable=SC2030,SC2031,SC2154
+# Each test is a subshell of its own, "run" sets stderr, and scripts for a namespace are
+# expanded there:
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154
 
 bats_require_minimum_version 1.5.0
 
@@ -429,9 +430,69 @@ refused() {
 	run --separate-stderr -2 "$bowctl" -J status "$mnt"
 	[[ "$output" == *'"state": "none"'* ]]
 	run -2 "$bowctl" commit "$mnt"
+	# Nothing that is done at boot would change it.
 	run -2 "$bowctl" checkpoint "$mnt"
-	[[ "$output" == *"update-initramfs -u"* ]]
+	[[ "$output" != *"update-initramfs -u"* ]]
 	run -1 "$ctl" frozen "$mnt"
+}
+
+# in_namespace SCRIPT: with a /run of its own
+in_namespace() {
+	unshare --mount --propagation private bash -ec '
+		mount -t tmpfs run /run
+		mkdir /run/bow
+		bowctl=$1 ctl=$2 mnt=$3
+		eval "$4"' bash "$bowctl" "$ctl" "$mnt" "$1"
+}
+
+@test "bowctl: a checkpoint of a root without dm-bow tells why it is without" {
+	requires_root
+	run -2 in_namespace '"$bowctl" checkpoint'
+	[[ "$output" == *"update-initramfs -u"* ]]
+	run -2 in_namespace 'echo attached=no >/run/bow/boot
+		echo "attach_error=no dmsetup in the initramfs" >>/run/bow/boot
+		"$bowctl" checkpoint'
+	[[ "$output" == *"bowctl: at boot: no dmsetup in the initramfs" ]]
+	run -2 in_namespace 'echo mode=off >/run/bow/boot; "$bowctl" checkpoint'
+	[[ "$output" == *"bowctl: this boot is one with bow=off" ]]
+}
+
+@test "bowctl: filesystems beside the root are not covered, and said to be so" {
+	local dir
+
+	requires_root
+	for dir in /boot /usr /var /home; do
+		! mountpoint -q "$dir" || skip "$dir is a filesystem here"
+	done
+	run -0 in_namespace '"$ctl" beside /'
+	[[ "$output" != *"not covered, "* ]]
+	[[ "$output" == *'"not_covered": [],'* ]]
+	run -0 in_namespace 'for dir in /boot /home; do mount -t tmpfs other $dir; done
+		mount --bind /etc /var
+		"$ctl" beside /'
+	[[ "$output" == *"not covered, as on other filesystems: /boot, /home; after a rollback start Linux $(uname -r)"* ]]
+	[[ "$output" == *'"not_covered": ['*'"/boot",'*'"/home"'*'],'* ]]
+	# Another filesystem has nothing to do with them.
+	run -0 in_namespace 'for dir in /boot /home; do mount -t tmpfs other $dir; done
+		"$ctl" beside /proc'
+	[[ "$output" != *"not covered, "* ]]
+}
+
+@test "bowctl: a swap file in use on the filesystem is told of" {
+	requires_root
+	run -0 in_namespace 'mount -t tmpfs mnt "$mnt"
+		touch "$mnt/swap file" "$mnt/other"
+		cat >/run/swaps <<-EOF
+		Filename				Type		Size		Used		Priority
+		/dev/null                               partition	1048572		0		-2
+		${mnt}/swap\\040file                          file		1048572		0		-3
+		/run/swaps                              file		1048572		0		-3
+		EOF
+		mount --bind /run/swaps /proc/swaps
+		"$ctl" beside "$mnt"'
+	echo "$output"
+	[[ "$output" == "bowctl: $mnt/swap file is in use: "*"takes room"$'\n{'* ]]
+	[[ "$output" == *'"swap_files": ['*"\"$mnt/swap file\""$'\n'*']'* ]]
 }
 
 @test "bowctl: a name that does not exist is an error, exit 8" {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# make install and uninstall, into a directory of the test's own.
+# shellcheck disable=SC2016 # scripts for the namespace are expanded there
+# make install and uninstall, into a directory of the test's own, or into overlays that
+# one mount namespace sees.
 
 bats_require_minimum_version 1.5.0
 
@@ -8,6 +10,31 @@ setup()
 {
 	top=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	dest=$BATS_TEST_TMPDIR/dest
+}
+
+# in_namespace SCRIPT
+#   Run it with set -e, where a change of /usr, /etc or dpkg's records is none of this
+#   machine's.  GRUB's grub-install is one that tells its arguments there.
+in_namespace()
+{
+	[ "$(id -u)" = 0 ] || skip "needs root for a mount namespace"
+	command -v dpkg-divert >/dev/null || skip "no dpkg-divert"
+	mkdir -p "$BATS_TEST_TMPDIR/over"
+	unshare --mount --propagation private bash -ec '
+		mount -t tmpfs over "$1"
+		for dir in usr etc var/lib/dpkg; do
+			mkdir -p "$1/$dir" "$1/$dir.work"
+			mount -t overlay -o "lowerdir=/$dir,upperdir=$1/$dir,workdir=$1/$dir.work" bow "/$dir"
+		done
+		grub=/usr/sbin/grub-install
+		rm -f $grub $grub.real
+		printf "%s\n" "#!/bin/sh" "echo GRUB: \"\$@\"" >$grub
+		chmod 755 $grub
+		[ "$(dpkg-divert --truename $grub)" = $grub ] ||
+			dpkg-divert --quiet --local --no-rename --remove $grub
+		cd "$2"
+		eval "$3"
+	' bash "$BATS_TEST_TMPDIR/over" "$top" "$1"
 }
 
 @test "install: programs, hook, boot script, rule, module source, man pages and documents are there" {
@@ -21,6 +48,7 @@ setup()
 			usr/share/initramfs-tools/hooks/bow \
 			usr/share/initramfs-tools/scripts/local-premount/bow \
 			usr/share/initramfs-tools/scripts/local-bottom/bow \
+			usr/share/initramfs-tools/scripts/bow-functions \
 			usr/lib/udev/rules.d/60-bow.rules etc/update-motd.d/60-bow \
 			usr/share/bash-completion/completions/bow-restore \
 			usr/share/bash-completion/completions/bow-verify \
@@ -32,8 +60,10 @@ setup()
 	[ -x "$dest/usr/share/initramfs-tools/hooks/bow" ]
 	# That is GRUB's own place.
 	[ ! -e "$dest/usr/sbin/grub-install" ]
+	[ -x "$dest/usr/share/bow/grub-install" ]
 	make -s -C "$top" install DESTDIR="$dest"
-	[ -x "$dest/usr/local/sbin/grub-install" ]
+	[ -x "$dest/usr/local/share/bow/grub-install" ]
+	[ ! -e "$dest/usr/local/sbin/grub-install" ]
 	[ -x "$dest/etc/update-motd.d/60-bow" ]
 	run ! grep -rn '@sbindir@' "$dest"
 }
@@ -63,4 +93,147 @@ setup()
 		run -0 find "$dest" -name 'bow*'
 		[ -z "$output" ]
 	done
+}
+
+# make_deb: a newer GRUB, whose script installs it
+make_deb()
+{
+	local tree=$BATS_TEST_TMPDIR/deb
+
+	mkdir -p "$tree/DEBIAN" "$tree/usr/sbin"
+	printf '%s\n' 'Package: bow-test-grub' 'Version: 1' 'Architecture: all' \
+		'Maintainer: none <none@localhost>' 'Description: test' \
+		>"$tree/DEBIAN/control"
+	printf '%s\n' '#!/bin/sh' 'command -v grub-install' 'grub-install /dev/disk' \
+		>"$tree/DEBIAN/postinst"
+	printf '%s\n' '#!/bin/sh' 'echo newer GRUB: "$@"' >"$tree/usr/sbin/grub-install"
+	chmod 755 "$tree/DEBIAN/postinst" "$tree/usr/sbin/grub-install"
+	dpkg-deb -b "$tree" "$tree.deb" >/dev/null
+}
+
+@test "install: a package's script runs our grub-install, after an upgrade of GRUB too" {
+	local prefix
+
+	make_deb
+	for prefix in /usr /usr/local; do
+		run -0 in_namespace "
+			make -s install prefix=$prefix
+			make -s install prefix=$prefix
+			# dpkg has this one of apt.
+			eval \"\$(apt-config shell path DPkg::Path)\"
+			PATH=\${path:-/usr/sbin:/usr/bin:/sbin:/bin} dpkg --log=/dev/null \
+				--force-overwrite -i $BATS_TEST_TMPDIR/deb.deb
+			readlink -f /usr/sbin/grub-install
+			dpkg-divert --list /usr/sbin/grub-install"
+		echo "$output"
+		[[ $output = *"/usr/sbin/grub-install"$'\n'"newer GRUB: /dev/disk"$'\n'$prefix/share/bow/grub-install$'\n'"local diversion of /usr/sbin/grub-install to /usr/sbin/grub-install.real" ]]
+	done
+}
+
+@test "uninstall: GRUB has its own grub-install back" {
+	run -0 in_namespace '
+		make -s install
+		[ -L /usr/sbin/grub-install ]
+		make -s uninstall
+		grub-install back
+		[ ! -e /usr/sbin/grub-install.real ]
+		dpkg-divert --list /usr/sbin/grub-install
+		# Cut between the two steps of it, an installation is completed.
+		make -s install
+		rm /usr/sbin/grub-install
+		make -s install
+		grub-install again
+		make -s uninstall
+		# Without GRUB there is nothing to be in the place of.
+		rm /usr/sbin/grub-install
+		make -s install
+		ls /usr/sbin/grub-install* || true
+		dpkg-divert --list /usr/sbin/grub-install'
+	echo "$output"
+	[ "${lines[0]}/${lines[1]}" = "GRUB: back/GRUB: again" ]
+	[[ ${lines[2]} = "ls: cannot access"* ]]
+	[ "${#lines[@]}" = 3 ]
+}
+
+@test "uninstall: refused while there is a checkpoint" {
+	local state
+
+	for state in 1 0; do
+		run in_namespace '
+			make -s install
+			mount -t tmpfs block /sys/block
+			mkdir -p /sys/block/dm-{0,1}/bow
+			echo 2 >/sys/block/dm-0/bow/state
+			echo '$state' >/sys/block/dm-1/bow/state
+			make -s uninstall || [ $? = 2 ]
+			ls /usr/local/sbin/bowctl /usr/share/initramfs-tools/hooks/bow'
+		echo "$output"
+		[ "$state/$status" = 1/0 ] || [ "$state/$status" = 0/2 ]
+	done
+	[[ $output != *"commit first"* ]]
+	run -2 in_namespace 'mount -t tmpfs block /sys/block
+		mkdir -p /sys/block/dm-0/bow
+		echo 1 >/sys/block/dm-0/bow/state
+		make -s uninstall'
+	[[ $output = *"a checkpoint is active: commit first"* ]]
+}
+
+# over_bow SLAVE DIRECTORY ARGUMENT...
+#   grub-install of the namespace, with dm-bow over the device SLAVE of a /sys/block,
+#   and DIRECTORY on it.
+over_bow()
+{
+	local slave=$1 directory=$2
+
+	shift 2
+	in_namespace 'make -s install
+		mount -t tmpfs mapper /dev/mapper
+		mount -t tmpfs block /sys/block
+		cd /sys/block
+		mkdir -p dm-0/slaves md0/md md0/md0p1 dm-1/dm sda/sda1
+		ln -s ../../'"$slave"' dm-0/slaves
+		n=$(stat -c %d '"$directory"')
+		echo $((n >> 8 & 4095)):$((n & 255 | n >> 12 & ~255)) >dm-0/dev
+		touch /dev/mapper/dm-0
+		ln -s dm-0 /dev/mapper/bow-root
+		grub-install '"$*"
+}
+
+@test "grub-install: over a partition it has modules for partition tables" {
+	run -0 over_bow sda/sda1 /usr --boot-directory=/usr /dev/sda
+	[ "$output" = "GRUB: --modules=part_gpt part_msdos --boot-directory=/usr /dev/sda" ]
+}
+
+@test "grub-install: over LVM, LUKS, RAID or a partition of RAID it refuses" {
+	local slave
+
+	for slave in dm-1 md0 md0/md0p1; do
+		run -1 over_bow $slave /usr /dev/sda --boot-directory=/usr
+		[[ $output = "grub-install: /dev/mapper/bow-root is over ${slave##*/}, "* ]]
+	done
+}
+
+@test "grub-install: where /boot is not on dm-bow it is GRUB's own" {
+	run -0 over_bow dm-1 /usr /dev/sda --boot-directory /etc
+	[ "$output" = "GRUB: /dev/sda --boot-directory /etc" ]
+	run -0 over_bow sda/sda1 /usr /dev/sda --boot-directory=/etc
+	[ "$output" = "GRUB: /dev/sda --boot-directory=/etc" ]
+	# / of the namespace is not the overlay over /usr.
+	run -0 over_bow dm-1 /usr /dev/sda
+	[ "$output" = "GRUB: /dev/sda" ]
+}
+
+@test "hook: GRUB's own grub-install in its place is warned of" {
+	local hook='mkdir -p /usr/share/bow-test
+		# What is warned of, and nothing else of it.
+		sed -n "/^bow_warn/,/^}/p; /^grub=/,/^fi/p" \
+			/usr/share/initramfs-tools/hooks/bow >/usr/share/bow-test/hook
+		sh -e /usr/share/bow-test/hook'
+
+	run -0 in_namespace "make -s install; $hook"
+	[ -z "$output" ]
+	run -0 in_namespace "make -s install DESTDIR=/usr/share/bow-test/dest
+		mv /usr/share/bow-test/dest/usr/share/initramfs-tools/hooks/bow \
+			/usr/share/initramfs-tools/hooks; $hook"
+	[[ $output = "W: bow: /usr/sbin/grub-install is GRUB's own, "* ]]
 }

@@ -7,6 +7,8 @@
  *                                    as a bitmap, before what is told of those
  *   ctl hold MOUNTPOINT LIMIT MS     freeze, wait, thaw; both in ms
  *   ctl frozen MOUNTPOINT            is it?  exit 0: yes, 1: no
+ *   ctl beside PATH                  what a checkpoint of its filesystem would be told
+ *                                    of others and of swap files
  *   ctl states IMAGE                 what resume would say of each block, "START
  *                                    STATE", a line a block
  *   ctl mend IMAGE                   make its block 0 whole, as resume does
@@ -20,10 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../../control/bowctl.h"
+#include "cli.h"
 #include "resume.h"
 
 static int failed(const struct ctl_error *e)
@@ -140,6 +144,24 @@ static int run_frozen(const char *path)
 	return 1;
 }
 
+static int run_beside(const char *path)
+{
+	struct json j = { .out = stdout };
+	struct ctl_beside b;
+	struct stat st;
+
+	if (stat(path, &st)) {
+		perror(path);
+		return BOW_EXIT_ERROR;
+	}
+	ctl_beside_find(&b, st.st_dev);
+	ctl_beside_text(stdout, &b);
+	json_object(&j, NULL);
+	ctl_beside_json(&j, &b);
+	json_close_object(&j);
+	return 0;
+}
+
 struct states {
 	const char *name;
 	u32 per;		/* sectors a block */
@@ -209,6 +231,8 @@ int main(int argc, char **argv)
 				(unsigned int)atoi(argv[4]));
 	if (argc == 3 && strcmp(argv[1], "frozen") == 0)
 		return run_frozen(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "beside") == 0)
+		return run_beside(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "states") == 0)
 		return run_resume(argv[2], false);
 	if (argc == 3 && strcmp(argv[1], "mend") == 0)

@@ -109,11 +109,59 @@ static void test_text(void)
 	check_text("attach_error=no module\n", alone);
 }
 
+/* What was not the script's own doing, or nothing. */
+static void test_text_decided(void)
+{
+	static const char *const repaired[] = {
+		"at boot        rollback failed (reading failed)",
+		", then settled by hand in the rescue shell\n", NULL
+	};
+	static const char *const by_hand[] = {
+		"at boot        settled by hand in the rescue shell\n", NULL
+	};
+	static const char *const off[] = {
+		"at boot        a checkpoint is active: mounted read-only (bow=off)\n",
+		NULL
+	};
+	static const char *const damaged[] = {
+		"at boot        the log is damaged: mounted read-only (bow=off)\n",
+		NULL
+	};
+
+	check_text("reason=x\naction=rollback\nstatus=8\nerror=reading failed\n"
+		   "refused=the rollback failed\nsettled=by hand\n", repaired);
+	check_text("found=active\nrefused=bow=shell\nsettled=by hand\n", by_hand);
+	check_text("mode=off\nfound=active\naction=none\n", off);
+	check_text("mode=off\nfound=damaged\naction=none\n", damaged);
+}
+
+static void test_text_kernel(void)
+{
+	static const char *const again[] = {
+		"boot before    rollback, 2026",
+		"  kernel       Linux 9.9.9 was running, and is no part of this system\n",
+		NULL
+	};
+	static const char *const lacking[] = {
+		"at boot        rollback, 2026",
+		"Linux 9.9.9 has no modules here: restart, and choose Linux 1.2.3, 4.5\n",
+		NULL
+	};
+
+	check_text("action=rollback\nstatus=0\ntime=1767225609\nsettled=rollback\n"
+		   "left=9.9.9\ndevice=/dev/vda\nmode=auto\n"
+		   "attached=/dev/mapper/bow-root\n", again);
+	check_text("action=rollback\nstatus=0\ntime=1767225609\nsettled=rollback\n"
+		   "no_modules=9.9.9\nkernels=1.2.3, 4.5\n", lacking);
+}
+
 int main(void)
 {
 	RUN(test_last_counts, "boot record: the last of a key counts");
 	RUN(test_odd_lines, "boot record: odd lines are left out");
 	RUN(test_full, "boot record: more facts than there is room for");
 	RUN(test_text, "boot record: in words");
+	RUN(test_text_decided, "boot record: in words, what was decided by others");
+	RUN(test_text_kernel, "boot record: in words, the kernel that was left");
 	return tap_done();
 }

@@ -88,6 +88,19 @@ static void test_table(void)
 	CHECK(ctl_table_device("1234:5678", device, sizeof(device)) != 0);
 }
 
+static void test_swaps(void)
+{
+	char path[4096];
+
+	CHECK(ctl_swap_parse(path, "Filename\t\t\t\tType\t\tSize\t\tUsed\n") != 0);
+	CHECK(ctl_swap_parse(path, "/dev/vda2                               "
+				   "partition\t1000\t\t0\t\t-2\n") != 0);
+	CHECK(ctl_swap_parse(path, "/swap\\040file                           "
+				   "file\t\t2097148\t\t0\t\t-3\n") == 0);
+	CHECK(strcmp(path, "/swap file") == 0);
+	CHECK(ctl_swap_parse(path, "") != 0);
+}
+
 static void test_mountinfo(void)
 {
 	static struct ctl_mount m;
@@ -126,6 +139,7 @@ int main(void)
 	RUN(test_refused, "status: lines that are refused");
 	RUN(test_too_many, "status: more facts than there is room for");
 	RUN(test_table, "table: the device below");
+	RUN(test_swaps, "swaps: files, and what is none");
 	RUN(test_mountinfo, "mountinfo: mount points, escapes, types");
 	RUN(test_exit, "exit status: of each failure");
 	return tap_done();

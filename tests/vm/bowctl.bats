@@ -135,7 +135,19 @@ in_background()
 	run -8 vm_run 'chroot /mnt bowctl checkpoint'
 	[[ $output = *"another table is loaded"* ]]
 	vm_run 'dmsetup clear bow-root'
+	# What lies beside it is told of, but not with -q.
+	vm_run 'set -e
+		mkdir /mnt/boot && mount -t tmpfs boot /mnt/boot
+		dd if=/dev/zero of=/mnt/swap bs=1M count=4 && chmod 600 /mnt/swap
+		mkswap /mnt/swap && swapon /mnt/swap'
 	run -0 vm_run 'chroot /mnt bowctl checkpoint'
+	[[ $output = "checkpoint "*"not covered, as on other filesystems: /boot; after a rollback start Linux $(vm_kernel)"*"bowctl: /swap is in use: "* ]]
+	vm_run 'chroot /mnt bowctl -q commit'
+	run -0 vm_run 'chroot /mnt bowctl -q checkpoint'
+	[ -z "$output" ]
+	vm_run 'chroot /mnt bowctl -q commit'
+	vm_run 'chroot /mnt bowctl -J checkpoint' |
+		jq -e '.not_covered == ["/boot"] and .swap_files == ["/swap"]'
 	run -8 vm_run 'chroot /mnt bowctl checkpoint'
 	[[ $output = *"there is a checkpoint already"* ]]
 }

@@ -90,7 +90,7 @@ flip()
 	run -2 vm_run 'bowctl browse --close /old'
 	vm_run 'bowctl browse --device /mnt /old && cat /old/a/1 >/dev/null' >/dev/null
 	run -8 vm_run 'bowctl browse --device /mnt /old'
-	[[ $output = *"already"* ]]
+	[[ $output = *"already: bowctl browse --close ends it"* ]]
 	vm_run 'umount /old; bowctl browse --close /old &&
 		[ ! -e /sys/block/nbd0/pid ] && [ -z "$(ls /run/bow)" ]'
 	# A kernel that lacks the module: a failure, not a checkpoint that is missing.

@@ -35,14 +35,14 @@ make_disk()
 	rm "$img.part"
 }
 
-# make_guest: with GRUB's programs, and ours before them
+# make_guest: with GRUB's programs, and ours in the place of one
 make_guest()
 {
 	"$vm_src/tests/vm/guest-tree.sh" "$tree" /usr/sbin/grub-install grub-probe
-	mkdir -p "$tree/usr/lib/grub" "$tree/usr/sbin" "$tree/usr/local/sbin"
+	mkdir -p "$tree/usr/lib/grub" "$tree/usr/sbin"
 	cp -r /usr/lib/grub/i386-pc "$tree/usr/lib/grub"
-	mv "$tree/sbin//usr/sbin/grub-install" "$tree/usr/sbin/"
-	cp "$vm_src/initramfs-hook/grub-install" "$tree/usr/local/sbin"
+	mv "$tree/sbin//usr/sbin/grub-install" "$tree/usr/sbin/grub-install.real"
+	cp "$vm_src/initramfs-hook/grub-install" "$tree/usr/sbin"
 }
 
 # starts: the disk's own boot loader comes to its configuration.
@@ -70,7 +70,7 @@ starts()
 	make_guest
 	guest_of "$tree" "$img"
 	vm_run 'set -e
-		PATH=/usr/local/sbin:/usr/sbin:$PATH
+		PATH=/usr/sbin:$PATH
 		dmsetup create bow-root --uuid BOW-root \
 			--table "0 $(cat /sys/class/block/vda2/size) bow /dev/vda2"
 		dmsetup mknodes

@@ -6,7 +6,7 @@
 # what it does with a log on the root for each bow= of the command line.
 #
 # bow is installed by "make install" into an overlay over /usr that only one
-# mount namespace sees.
+# mount namespace sees, as is what dpkg-divert notes.
 
 bats_require_minimum_version 1.5.0
 
@@ -72,7 +72,7 @@ make_initramfs()
 	unshare --mount --propagation private bash -ec '
 		overlay=$1 kver=$2 image=$3 conf=$4 module=$5
 		mount -t tmpfs overlay "$overlay"
-		mkdir "$overlay"/{upper,work,etc,etc-work}
+		mkdir "$overlay"/{upper,work,etc,etc-work,dpkg,dpkg-work}
 		if [ -n "$7" ]; then
 			mount -t overlay -o "lowerdir=/etc,upperdir=$overlay/etc,workdir=$overlay/etc-work" bow /etc
 			mkdir -p /etc/bow
@@ -80,6 +80,7 @@ make_initramfs()
 		fi
 		options=lowerdir=/usr,upperdir=$overlay/upper
 		mount -t overlay -o "$options,workdir=$overlay/work" bow /usr
+		mount -t overlay -o "lowerdir=/var/lib/dpkg,upperdir=$overlay/dpkg,workdir=$overlay/dpkg-work" bow /var/lib/dpkg
 		make -s -C "$6" install motddir=/usr/share/motd
 		rm -f "/usr/lib/modules/$kver"/updates/{,dkms/}dm-bow.ko*
 		[ "$module" = without-module ] ||
@@ -103,6 +104,8 @@ prepare_log()
 	# It has modules, for this kernel and for another one.
 	mkdir "$BATS_FILE_TMPDIR/root/lib/modules"/{"$(vm_kernel)",1.2.3}
 	touch "$BATS_FILE_TMPDIR/root/lib/modules"/{"$(vm_kernel)",1.2.3}/modules.dep
+	mkdir "$BATS_FILE_TMPDIR/root/boot"
+	touch "$BATS_FILE_TMPDIR/root/boot/vmlinuz-1.2.3"
 	mke2fs -q -t ext4 -b 4096 -L bow-hook -d "$BATS_FILE_TMPDIR/root" "$img"
 	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
 	boots=0
@@ -285,26 +288,66 @@ with_files()
 	assert_is_d0 "$img.volume"
 }
 
-# with_other_kernel
+# with_other_kernel [COMMAND]
 #   The initramfs, as if it were of a kernel that the root does not have, and
-#   without grep, as it is without busybox.
+#   without grep, as it is without busybox.  COMMAND: when the root is mounted.
 with_other_kernel()
 {
 	local bin=$BATS_TEST_TMPDIR/more/usr/sbin
 
 	mkdir -p "$bin"
-	printf '%s\n' '#!/bin/sh' 'echo 9.9.9' >"$bin/uname"
+	printf '%s\n' '#!/bin/sh' "${1-:}" 'echo 9.9.9' >"$bin/uname"
 	printf '%s\n' '#!/bin/sh' 'exit 127' >"$bin/grep"
 	chmod 755 "$bin"/*
 	with_files usr/sbin/uname usr/sbin/grep
 }
 
-@test "boot: a kernel that went with the rollback is not gone on with" {
+# assert_d0_and_record
+#   $img has the files of D0, and what the next boot is to tell.
+assert_d0_and_record()
+{
+	local mounts=$BATS_TEST_TMPDIR/mounts same=0
+
+	e2fsck -fn "$img"
+	mkdir -p "$mounts/d0" "$mounts/now"
+	mount -o ro,noload,loop "$d0" "$mounts/d0"
+	mount -o ro,noload,loop "$img" "$mounts/now"
+	diff -r "$mounts/d0" "$mounts/now" >"$BATS_TEST_TMPDIR/diff" || same=$?
+	grep -q '^left=9.9.9$' "$mounts/now/var/lib/bow/boot" || same=2
+	umount "$mounts/d0" "$mounts/now"
+	cat "$BATS_TEST_TMPDIR/diff"
+	[ "$same" = 1 ] && [ "$(<"$BATS_TEST_TMPDIR/diff")" = "Only in $mounts/now: var" ]
+}
+
+@test "boot: a kernel that went with the rollback is not gone on with, and the next boot tells" {
 	with_other_kernel
 	boot "$BATS_FILE_TMPDIR/active" ro
 	vm_wait_console 'Linux 9.9.9 is not part of the system that came back' 90
 	vm_wait_end 30
-	assert_is_d0 "$img"
+	assert_d0_and_record
+	# Once, and then no more.
+	initramfs=$BATS_FILE_TMPDIR/initramfs
+	boot "$img" ro
+	vm_reply 90
+	run -0 vm_run 'bowctl status; cat /var/lib/bow/boot; grep " / " /proc/mounts'
+	[[ $output = *"boot before "*"rollback, "*" put back, "* ]]
+	[[ $output = *"because "*"not committed before this boot"* ]]
+	[[ $output = *"Linux 9.9.9 was running, and is no part of this system"* ]]
+	[[ $output != *left=* ]]
+	[[ $output = */dev/mapper/bow-root\ /\ ext4\ ro* ]]
+	run -0 vm_run "$(<"$vm_src/control/motd")"
+	[[ ${lines[0]}/${lines[1]} = bow:/"boot before "*"rollback, "* ]]
+}
+
+@test "boot: a /boot that is not on the root: the boot goes on, and tells which kernel to choose" {
+	with_other_kernel 'mount -t tmpfs boot "$rootmnt/boot"'
+	boot "$BATS_FILE_TMPDIR/active" ro
+	vm_reply 90
+	vm_console_text | grep -a "9.9.9 has no modules .*choose Linux 1.2.3, $(vm_kernel)"
+	run -0 vm_run 'bowctl status; grep " / " /proc/mounts'
+	[[ $output = *"at boot "*"rollback, "* ]]
+	[[ $output = *"Linux 9.9.9 has no modules here: restart, and choose Linux 1.2.3, $(vm_kernel)"* ]]
+	[[ $output = */dev/mapper/bow-root\ /\ ext4\ ro* ]]
 }
 
 @test "boot: bow=commit keeps the present state" {
@@ -422,7 +465,7 @@ cut_after_work()
 	# Mounted, and looked at as after any other rollback.
 	vm_wait_console 'Linux 9.9.9 is not part of the system that came back' 60
 	vm_wait_end 30
-	assert_is_d0 "$img"
+	assert_d0_and_record
 }
 
 @test "boot: bow=off mounts a root with a log read-only and changes no byte" {
@@ -451,6 +494,21 @@ cut_after_work()
 	boot "$BATS_FILE_TMPDIR/damaged" ro
 	assert_refused damaged
 	grep -a 'the root is not mounted' "$vm_dir/console.log"
+}
+
+@test "boot: bow=off mounts a root with a damaged log, and nothing can write to it" {
+	cp --sparse=always "$BATS_FILE_TMPDIR/active" \
+		"$BATS_FILE_TMPDIR/damaged"
+	printf '\377' | dd of="$BATS_FILE_TMPDIR/damaged" bs=1 seek=5 \
+		conv=notrunc status=none
+	boot "$BATS_FILE_TMPDIR/damaged" ro bow=off
+	vm_reply 90
+	run -0 vm_run 'bowctl status; cat /new-file; grep " / " /proc/mounts
+		mount -o remount,rw / || echo refused'
+	[[ $output = *"the log is damaged: mounted read-only (bow=off)"* ]]
+	[[ $output = *"after the checkpoint"*"/dev/mapper/bow-off / ext4 ro"*refused* ]]
+	vm_cut
+	cmp "$BATS_FILE_TMPDIR/damaged" "$img"
 }
 
 # with_newer_blkid

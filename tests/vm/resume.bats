@@ -223,6 +223,9 @@ cut_three_times()
 	run -0 vm_run 'dmsetup wipe_table other && sleep 1 &&
 		cat /tmp/dd.status && dmsetup remove other'
 	[ "$output" != 0 ]
+	# A kernel that lacks the module.
+	run -8 vm_run 'rmmod dm_bow && bowctl resume /dev/vda'
+	[[ $output = *"is the module dm-bow there? see dmesg"* ]]
 	# A rollback that has begun can only be completed.
 	vm_run 'printf WOB | dd of=/dev/vda bs=1 conv=notrunc 2>/dev/null; sync'
 	run -8 vm_run 'bowctl resume /dev/vda'

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * beside.c - what lies beside a checkpoint: other filesystems of the system, which a
+ * rollback does not bring back, and swap files, whose old contents nobody wants
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+
+#include "bowctl.h"
+#include "cli.h"
+
+static const char *const dirs[CTL_BESIDE_DIRS] = { "/boot", "/usr", "/var",
+						   "/home" };
+
+/* From mountinfo, as a network filesystem might keep stat() waiting for ever. */
+static void find_others(struct ctl_beside *b, dev_t root)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	bool other[CTL_BESIDE_DIRS] = { false };
+	struct ctl_mount m;
+	char *line = NULL;
+	size_t size = 0;
+	unsigned int i;
+
+	while (mounts && getline(&line, &size, mounts) > 0) {
+		if (ctl_mountinfo_parse(&m, line))
+			continue;
+		/* A later mount hides an earlier one. */
+		for (i = 0; i < CTL_BESIDE_DIRS; i++)
+			if (strcmp(m.path, dirs[i]) == 0)
+				other[i] = makedev(m.major, m.minor) != root;
+	}
+	free(line);
+	if (mounts)
+		fclose(mounts);
+	for (i = 0; i < CTL_BESIDE_DIRS; i++)
+		if (other[i])
+			b->other[b->others++] = dirs[i];
+}
+
+static void find_swaps(struct ctl_beside *b, dev_t dev)
+{
+	FILE *swaps = fopen("/proc/swaps", "re");
+	char path[4096], *line = NULL;
+	size_t size = 0;
+	struct stat st;
+
+	while (swaps && b->swaps < CTL_BESIDE_SWAPS &&
+	       getline(&line, &size, swaps) > 0)
+		if (!ctl_swap_parse(path, line) && !stat(path, &st) &&
+		    st.st_dev == dev)
+			snprintf(b->swap[b->swaps++], sizeof(b->swap[0]),
+				 "%.*s", (int)sizeof(b->swap[0]) - 1, path);
+	free(line);
+	if (swaps)
+		fclose(swaps);
+}
+
+void ctl_beside_find(struct ctl_beside *b, dev_t dev)
+{
+	struct stat st;
+
+	memset(b, 0, sizeof(*b));
+	if (!stat("/", &st) && st.st_dev == dev)
+		find_others(b, dev);
+	find_swaps(b, dev);
+}
+
+void ctl_beside_json(struct json *j, const struct ctl_beside *b)
+{
+	unsigned int i;
+
+	json_array(j, "not_covered");
+	for (i = 0; i < b->others; i++)
+		json_string(j, NULL, b->other[i]);
+	json_close_array(j);
+	json_array(j, "swap_files");
+	for (i = 0; i < b->swaps; i++)
+		json_string(j, NULL, b->swap[i]);
+	json_close_array(j);
+}
+
+void ctl_beside_text(FILE *out, const struct ctl_beside *b)
+{
+	struct utsname u;
+	unsigned int i;
+
+	for (i = 0; i < b->others; i++)
+		fprintf(out, "%s%s",
+			i ? ", " : "bowctl: not covered, as on other filesystems: ",
+			b->other[i]);
+	/* The boot loader will start the kernel of then, with the modules of now. */
+	if (b->others && strcmp(b->other[0], "/boot") == 0 && !uname(&u))
+		fprintf(out, "; after a rollback start Linux %s", u.release);
+	if (b->others)
+		fputc('\n', out);
+	for (i = 0; i < b->swaps; i++)
+		fprintf(out, "bowctl: %s is in use: what is swapped over is kept too, and takes room\n",
+			b->swap[i]);
+}
