@@ -48,26 +48,31 @@ u64 clock_ms(void);
 /* "PROGRAM: DEVICE: reason" */
 void message_error(const char *program, const char *device,
 		   const struct bow_error *e);
+/* "PROGRAM: DEVICE: cannot open: reason", and that reason alone. */
 void message_open(const char *program, const char *device, int err);
+const char *message_open_reason(int err);
+/* "PROGRAM: DEVICE: closing: reason" */
+void message_close(const char *program, const char *device, int err);
 /* A log that is read several times; `bar`: over the bar that is drawn. */
 void message_memory_short(const char *program, const char *device, u64 passes,
 			  bool bar);
 
-/* Was everything written to stdout?  0 or -errno. */
-int message_close_stdout(void);
+/* Was everything written to stdout?  0, or -errno and the reason is told. */
+int message_flush_stdout(const char *program);
 
 /*
  * Standard input, output and error that are not open become /dev/null: else the
- * next file gets the number, and it may be the device.  0 or -EBADF.
+ * next file gets the number, and it may be the device.  0, or -EBADF and the
+ * reason is told.
  */
-int open_standard_fds(void);
+int open_standard_fds(const char *program);
 
 /*
  * The value of -C; false: not a number that can be a descriptor.  Before anything
  * is opened: one that is not open is told of and becomes -1, none, or the lines
  * would go to whatever gets the number.
  */
-bool parse_fd(const char *arg, int *fd);
+bool parse_fd(const char *program, const char *arg, int *fd);
 
 /* ---- memory.c ---- */
 
@@ -102,7 +107,10 @@ void progress_report(void *ctx, enum bow_phase phase, u64 done, u64 total);
 /* Take the bar away. */
 void progress_end(struct progress *p);
 
-/* SIGINT, SIGTERM and SIGHUP ask for a stop; SIGPIPE does nothing. */
+/*
+ * SIGINT, SIGTERM and SIGHUP ask for a stop, but for those that were ignored
+ * before; SIGPIPE does nothing.
+ */
 int signals_catch(void);
 /* For struct bow_monitor. */
 bool signals_stop(void *ctx);
