@@ -136,6 +136,7 @@ enum bow_why {
 	/* refusals */
 	BOW_WHY_COMMIT_RESTORING,
 	BOW_WHY_COMMIT_UNSURE,
+	BOW_WHY_FORCE_VERSION,
 	BOW_WHY_OTHER_ACTION,
 	BOW_WHY_OTHER_UNDER_WAY,
 	/* going on with a checkpoint */
@@ -393,6 +394,9 @@ int bow_rollback_check(struct bow_dev *dev, struct bow_log *log,
 int bow_commit_check(struct bow_dev *dev, struct bow_log *log,
 		     const struct bow_monitor *m, u64 *sector,
 		     struct bow_error *e);
+/* By the newest log block alone, see bow_commit_force(). */
+int bow_commit_check_newest(struct bow_dev *dev, struct bow_log *log, u64 *sector,
+			    struct bow_error *e);
 
 /* ---- restore (restore.c): one call from block 0 to the durable end ---- */
 
@@ -401,6 +405,7 @@ struct bow_result {
 	enum bow_action done;	/* the action that was completed */
 	bool resumed;		/* a rollback or an ending was under way */
 	bool written;		/* something may have been written */
+	bool forced;		/* the commit went by the newest log block alone */
 	enum bow_torn torn;
 	struct bow_header header;	/* zeros when a record was found */
 	struct bow_finish finish;	/* zeros when a log was found */
@@ -421,5 +426,14 @@ struct bow_result {
 int bow_restore(struct bow_dev *dev, enum bow_action action, bool dry_run,
 		const struct bow_monitor *m, struct bow_result *result,
 		struct bow_error *e);
+
+/*
+ * A commit that, where older log blocks are damaged or cannot be read, goes by the
+ * newest one alone: in v1.1 that is checksummed and names the live copy of block 0.
+ * All else as bow_restore().  -EPERM: an older version, or a rollback has begun.
+ */
+int bow_commit_force(struct bow_dev *dev, bool dry_run,
+		     const struct bow_monitor *m, struct bow_result *result,
+		     struct bow_error *e);
 
 #endif /* BOW_H */

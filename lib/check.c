@@ -66,3 +66,18 @@ int bow_commit_check(struct bow_dev *dev, struct bow_log *log,
 		r = bow_commit_find(dev, log, sector, e);
 	return r ? r : check_final(dev, log, *sector, e);
 }
+
+int bow_commit_check_newest(struct bow_dev *dev, struct bow_log *log, u64 *sector,
+			    struct bow_error *e)
+{
+	int r;
+
+	if (log->newest.version != BOW_VERSION_1_1)
+		return bow_fail(e, -EPERM, BOW_WHY_FORCE_VERSION, 0, 0);
+	r = bow_commit_find(dev, log, sector, e);
+	/* No move was followed that would show the place to be right. */
+	if (!r && log->newest.flags & BOW_FLAG_GUARD &&
+	    !bow_has_ext_superblock(log->scratch, log->bs))
+		r = bow_bad(e, BOW_WHY_COMMIT_UNSURE, *sector, 0);
+	return r ? r : check_final(dev, log, *sector, e);
+}

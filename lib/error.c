@@ -125,6 +125,9 @@ static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_COMMIT_UNSURE] = { DAMAGED, "sector",
 				    "should hold the live block 0 and does not "
 				    "look like a filesystem", NULL },
+	[BOW_WHY_FORCE_VERSION] = { ERROR, NULL,
+				    "only a log of version 1.1 can be committed "
+				    "by its newest block alone", NULL },
 	[BOW_WHY_OTHER_ACTION] = { ERROR, NULL,
 				   "the other action was already under way and "
 				   "was completed", NULL },

@@ -18,6 +18,7 @@ struct restore {
 	struct bow_error *e;
 	struct bow_log log;
 	bool dry_run;
+	bool force;		/* a commit may go by the newest log block alone */
 };
 
 /* ---- the end ---- */
@@ -136,6 +137,11 @@ static int commit(struct restore *s)
 	int r = bow_commit_check(s->dev, &s->log, s->monitor, &sector,
 				 s->e);
 
+	if (s->force && (r == -EUCLEAN || r == -EIO)) {
+		memset(s->e, 0, sizeof(*s->e));
+		r = bow_commit_check_newest(s->dev, &s->log, &sector, s->e);
+		s->result->forced = !r;
+	}
 	s->result->log_blocks = s->log.log_blocks;
 	s->result->entries = s->log.entries;
 	return r ? r : finish(s, BOW_ACTION_COMMIT, sector);
@@ -168,6 +174,19 @@ static int act(struct restore *s, enum bow_action action)
 	}
 }
 
+static int restore(struct restore *s, enum bow_action action)
+{
+	int r;
+
+	memset(s->result, 0, sizeof(*s->result));
+	r = bow_log_open(s->dev, &s->log, s->e);
+	s->log.frugal = true;
+	if (!r)
+		r = act(s, action);
+	bow_log_free(&s->log);
+	return r;
+}
+
 int bow_restore(struct bow_dev *dev, enum bow_action action, bool dry_run,
 		const struct bow_monitor *m, struct bow_result *result,
 		struct bow_error *e)
@@ -176,13 +195,18 @@ int bow_restore(struct bow_dev *dev, enum bow_action action, bool dry_run,
 		.dev = dev, .monitor = m, .result = result, .e = e,
 		.dry_run = dry_run,
 	};
-	int r;
 
-	memset(result, 0, sizeof(*result));
-	r = bow_log_open(dev, &s.log, e);
-	s.log.frugal = true;
-	if (!r)
-		r = act(&s, action);
-	bow_log_free(&s.log);
-	return r;
+	return restore(&s, action);
+}
+
+int bow_commit_force(struct bow_dev *dev, bool dry_run,
+		     const struct bow_monitor *m, struct bow_result *result,
+		     struct bow_error *e)
+{
+	struct restore s = {
+		.dev = dev, .monitor = m, .result = result, .e = e,
+		.dry_run = dry_run, .force = true,
+	};
+
+	return restore(&s, BOW_ACTION_COMMIT);
 }

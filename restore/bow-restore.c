@@ -17,6 +17,8 @@ static const char usage_text[] =
 	"      --rollback   put the device back as it was at the checkpoint\n"
 	"                   (the default)\n"
 	"      --commit     keep the device as it is, forget the checkpoint\n"
+	"      --force      with --commit: where older log blocks are damaged, go by\n"
+	"                   the newest one alone\n"
 	"      --check      print none, active, restoring or finishing\n"
 	"  -n, --dry-run    check everything, write nothing\n"
 	"  -v, --verbose    print the facts of the checkpoint too\n"
@@ -35,6 +37,7 @@ static const char usage_text[] =
 enum {
 	OPT_ROLLBACK = 256,
 	OPT_COMMIT,
+	OPT_FORCE,
 	OPT_CHECK,
 	OPT_RECORD,
 };
@@ -42,6 +45,7 @@ enum {
 static const struct option long_options[] = {
 	{ "rollback", no_argument, NULL, OPT_ROLLBACK },
 	{ "commit", no_argument, NULL, OPT_COMMIT },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "dry-run", no_argument, NULL, 'n' },
@@ -104,6 +108,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case OPT_COMMIT:
 			ok = set_mode(o, &seen, MODE_COMMIT);
 			break;
+		case OPT_FORCE:
+			o->force = true;
+			break;
 		case OPT_CHECK:
 			ok = set_mode(o, &seen, MODE_CHECK);
 			break;
@@ -141,6 +148,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return usage_error("only one of --rollback, --commit "
 					   "and --check");
 	}
+	if (o->force && o->mode != MODE_COMMIT)
+		return usage_error("--force goes with --commit");
 	if (argc - optind != 1)
 		return usage_error("one DEVICE is wanted");
 	o->device = argv[optind];

@@ -43,6 +43,7 @@ static void say_json(const struct outcome *out)
 	json_bool(&j, "dry_run", out->o->dry_run);
 	json_bool(&j, "continued", res->resumed);
 	json_bool(&j, "written", res->written);
+	json_bool(&j, "forced", res->forced);
 	facts_json(&j, &res->header, &res->finish, res->found, res->torn);
 	json_u64(&j, "log_blocks", res->log_blocks);
 	json_u64(&j, "entries", res->entries);
@@ -69,7 +70,8 @@ static void say_done(const struct outcome *out)
 		       out->o->dry_run ? "would be" : "was",
 		       text_duration(time, out->ms));
 	else if (res->done == BOW_ACTION_COMMIT)
-		printf("%scommitted: the device stays as it is, %s\n", would,
+		printf("%scommitted%s: the device stays as it is, %s\n", would,
+		       res->forced ? " by the newest log block alone" : "",
 		       text_duration(time, out->ms));
 	else
 		printf("%srolled back%s: %s in %s put back, %s\n", would,
@@ -95,6 +97,9 @@ static void say_next(const struct outcome *out)
 		return;
 	if (out->result.written)
 		what = "it is not complete; run it again";
+	else if (out->status == BOW_EXIT_DAMAGED &&
+		 out->o->mode == MODE_COMMIT && !out->o->force)
+		what = "nothing was written; --commit --force may do";
 	else if (out->status == BOW_EXIT_DAMAGED)
 		what = "nothing was written; bow-verify tells more";
 	fprintf(stderr, PROGRAM ": %s: %s\n", out->o->device, what);

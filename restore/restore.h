@@ -18,6 +18,7 @@ enum mode {
 struct options {
 	enum mode mode;
 	bool dry_run;
+	bool force;		/* with MODE_COMMIT */
 	bool verbose;
 	bool quiet;
 	bool json;

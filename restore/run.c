@@ -47,7 +47,10 @@ static void restore(struct run *run, struct bow_dev *dev)
 							  BOW_ACTION_ROLLBACK;
 	u64 start = clock_ms(), end;
 
-	if (bow_restore(dev, action, o->dry_run, &m, &out->result, &out->e))
+	if (o->force ? bow_commit_force(dev, o->dry_run, &m, &out->result,
+					&out->e) :
+		       bow_restore(dev, action, o->dry_run, &m, &out->result,
+				   &out->e))
 		out->status = bow_error_exit(&out->e);
 	/* What was read anew after the first write may be wrong for once. */
 	if (out->result.written && (out->status == BOW_EXIT_DAMAGED ||

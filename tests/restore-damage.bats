@@ -194,6 +194,55 @@ keeps() {
 	same_as live.img
 }
 
+# An old log block is damaged: nothing but the newest one is needed, if asked for.
+forced() {
+	make_log --format "$1" --bs "$2" --damage "$3"
+	expect_unwritten 4 "$restore" --rollback "$img"
+	expect_unwritten 4 "$restore" --commit "$img"
+	[[ $output == *'--commit --force may do'* ]]
+	expect_unwritten 0 "$restore" --commit --force --dry-run "$img"
+	expect 0 "$restore" --commit --force "$img"
+	[[ $output == *'committed by the newest log block alone'* ]]
+	# The damage is in a free block.
+	same_as live.img
+	expect 2 "$restore" --check "$img"
+}
+
+@test "damaged: --force commits by the newest log block, of v1.1" {
+	local bs damage
+
+	for bs in 512 1024 2048 4096; do
+		for damage in chain-{missing,csum,magic,id,entries-csum,entry-dest}; do
+			forced 1.1 $bs $damage
+		done
+	done
+}
+
+@test "damaged: --force is refused of older logs, in a rollback, without superblock" {
+	local format
+
+	for format in v0 1.0; do
+		make_log --format $format --bs 4096 --damage chain-missing
+		expect_unwritten 8 "$restore" --commit --force "$img"
+	done
+	make_log --state restoring --damage chain-missing
+	expect_unwritten 8 "$restore" --commit --force "$img"
+	# What is not damaged by the log's older blocks is refused as without it.
+	make_log --damage header-csum
+	expect_unwritten 4 "$restore" --commit --force "$img"
+	make_log --damage sector0-zero
+	expect_unwritten 4 "$restore" --commit --force "$img"
+	run -16 "$restore" --force "$img"
+	run -16 "$restore" --force --check "$img"
+}
+
+@test "damaged: --force changes nothing of a commit that is sound" {
+	make_log
+	expect 0 "$restore" --commit --force -J "$img"
+	[[ $output == *'"forced": false'* ]]
+	identical "$img" "$log.live.img"
+}
+
 @test "damaged: with a spoilt backup the present state can still be kept" {
 	each_format keeps
 }
