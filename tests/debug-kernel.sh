@@ -56,5 +56,10 @@ if ! debug_kernel_sound "$log"; then
 	exit 1
 fi
 [ "$init" = tests/vm/debug-init ] || exit 0
-grep -aE 'writes, .* reads' "$log"
-grep -a '^debug-kernel: done' "$log"
+grep -aE 'writes, .* reads' "$log" || :
+# It says so when all of it went as it should, else what did not.
+grep -a '^debug-kernel: done' "$log" || {
+	grep -a '^debug-kernel: FAILED' "$log" || :
+	echo "debug-kernel.sh: it did not come to its end, see $log" >&2
+	exit 1
+}
