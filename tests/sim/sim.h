@@ -307,8 +307,10 @@ struct coverage {
 };
 
 struct options {
+	const char *program;	/* as it was called: there are two of it */
 	struct op_set ops;
 	struct trace *trace;	/* NULL: from the seed alone */
+	const char *trace_path;
 	bool quiet;
 	bool first;
 	bool one_seed;
