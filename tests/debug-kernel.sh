@@ -19,6 +19,8 @@ cd "$(dirname "$0")/.."
 . tests/packages.sh
 # shellcheck source=tests/vm/lib.sh
 . tests/vm/lib.sh
+# shellcheck source=tests/reports.sh
+. tests/reports.sh
 # shellcheck source=tests/uml/uml.sh
 . tests/uml/uml.sh
 need_packages "$PACKAGES_VM $PACKAGES_UML"
@@ -42,16 +44,6 @@ make_guest()
 	head -c 64M /dev/urandom >"$dir/disk"
 }
 
-# A maple tree that is read without its lock is a fault of this kernel itself.
-reports()
-{
-	{
-		vm_reports "$log"
-		grep -a unexpected "$log"
-	} | awk '/suspicious RCU usage/ { skip = 4 } skip-- > 0 { next } { print }' |
-		grep -av '^--$'
-}
-
 uml_kernel debug "$UML_ON DEBUG_KERNEL KASAN PROVE_LOCKING UBSAN
 	DEBUG_LIST DEBUG_SG DEBUG_VM DEBUG_OBJECTS DEBUG_OBJECTS_WORK
 	DEBUG_OBJECTS_TIMERS DETECT_HUNG_TASK" "$UML_OFF NET DEBUG_KMEMLEAK"
@@ -59,10 +51,15 @@ make_guest
 timeout $((seconds * 60 + 300)) "$uml_build/debug/linux" mem=512M initrd="$dir/initrd" \
 	ubd0="$dir/disk" con=null con0=fd:0,fd:1 SECONDS_EACH="$seconds" \
 	>"$log" 2>&1 </dev/null || true
-if reports; then
+if ! debug_kernel_sound "$log"; then
 	echo "debug-kernel.sh: reports, see $log" >&2
 	exit 1
 fi
 [ "$init" = tests/vm/debug-init ] || exit 0
-grep -aE 'writes, .* reads' "$log"
-grep -a '^debug-kernel: done' "$log"
+grep -aE 'writes, .* reads' "$log" || :
+# It says so when all of it went as it should, else what did not.
+grep -a '^debug-kernel: done' "$log" || {
+	grep -a '^debug-kernel: FAILED' "$log" || :
+	echo "debug-kernel.sh: it did not come to its end, see $log" >&2
+	exit 1
+}

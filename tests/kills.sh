@@ -17,6 +17,8 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 # shellcheck source=tests/free-sectors.sh
 . tests/free-sectors.sh
+# shellcheck source=tests/reports.sh
+. tests/reports.sh
 
 restore=${BOW_RESTORE:-build/bow-restore}
 seed=1 kills=40 n=0 bad=0

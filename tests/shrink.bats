@@ -27,17 +27,17 @@ faulty() {
 	cp "$2" before
 	sed -z -i "$1" "$2"
 	run ! cmp -s before "$2"
-	make -s build/tests/sim
+	make -s build/tests/sim build/tests/sim-small
 }
 
 # reproducers
 #   The lines of $output that are to be run, without "# ".
 reproducers() {
-	sed -n 's,^# \(build/tests/sim \),\1,p' <<<"$output"
+	sed -n 's,^# \(build/tests/sim[a-z-]* --\),\1,p' <<<"$output"
 }
 
 @test "sim: a fault is shrunk to one line, which fails again, and not without it" {
-	local line reason
+	local line reason shrunk traced
 
 	# Copies need not be durable before the log names them.
 	faulty 's/core->work, core->bs, true, true }/core->work, core->bs, false, true }/' \
@@ -57,9 +57,25 @@ reproducers() {
 	# shellcheck disable=SC2086
 	run -1 $line
 	[[ $output == *"$reason"* ]]
+	# That of the other simulator, and of a trace, are of what has been run.
+	shrunk=$line
+	run -1 timeout 300 build/tests/sim-small --states 600 --first
+	line=$(reproducers | head -n 1)
+	[[ $line == "build/tests/sim-small --seed "* ]]
+	# shellcheck disable=SC2086
+	run -1 $line
+	run -1 timeout 300 build/tests/sim --trace tests/sim/short.trace --states 600 --first
+	traced=$(reproducers | head -n 1)
+	[[ $traced == *" --trace tests/sim/short.trace "* ]]
+	# shellcheck disable=SC2086
+	run -1 $traced
 	cd "$top"
 	# shellcheck disable=SC2086
-	run -0 "$sim" ${line#* }
+	run -0 "$sim" ${shrunk#* }
+	# shellcheck disable=SC2086
+	run -0 "$sim" ${traced#* }
+	# shellcheck disable=SC2086
+	run -0 "$build/tests/sim-small" ${line#* }
 }
 
 @test "sim: a seed gives the same run, with all operations or with some" {

@@ -69,15 +69,6 @@ growth()
 		}' "$out/figures"
 }
 
-mkdir -p "$out"
-BOW_LAB=$out DEBUG_INIT=tests/vm/soak-init tests/debug-kernel.sh "$seconds"
-samples >"$out/samples"
-figures >"$out/figures"
-plot
-grew=$(growth)
-grep -a '^soak: ' "$log" | tail -n 1
-awk '{ n[$3]++ } END { for (w in n) print w ": " n[w] }' "$out/samples"
-echo "Slab grew by $grew kB"
 # For docs/reliability.md, see tests/record.sh: the guest's seconds, without the
 # building of its kernel.
 record()
@@ -87,14 +78,34 @@ record()
 		"\"checkpoints\": $(wc -l <"$out/samples")," \
 		"\"grew\": \"$grew kB\", \"findings\": $1}"
 }
-if grep -aq '^soak: FAILED' "$log" || ! grep -aq '^soak: done' "$log"; then
-	echo "soak.sh: it did not come to its end, see $log" >&2
+
+# failed WHAT
+failed()
+{
+	echo "soak.sh: $1" >&2
 	record 1
 	exit 1
+}
+
+mkdir -p "$out"
+rm -f "$log"
+reports=0
+BOW_LAB=$out DEBUG_INIT=tests/vm/soak-init tests/debug-kernel.sh "$seconds" || reports=1
+# There was no guest at all.
+[ -e "$log" ] || exit 1
+samples >"$out/samples"
+grew=unknown
+[ $reports = 0 ] || failed "the kernel complains"
+if grep -a '^soak: FAILED' "$log" || ! grep -aq '^soak: done' "$log"; then
+	failed "it did not come to its end, see $log"
 fi
+figures >"$out/figures"
+plot
+grew=$(growth)
+grep -a '^soak: ' "$log" | tail -n 1
+awk '{ n[$3]++ } END { for (w in n) print w ": " n[w] }' "$out/samples"
+echo "Slab grew by $grew kB"
 if [ "$grew" = unknown ] || [ "$grew" -gt $slack ]; then
-	echo "soak.sh: memory grows, see $out/soak.svg" >&2
-	record 1
-	exit 1
+	failed "memory grows, see $out/soak.svg"
 fi
 record 0

@@ -103,7 +103,7 @@ qemu_reset()
 qemu_sound()
 {
 	! said failed || { echo "the script of the guest failed"; return 1; }
-	! vm_console_text | vm_reports -
+	vm_console_text | kernel_sound -
 }
 
 kill_after()

@@ -62,6 +62,32 @@ int engine_add_free(struct sim *sim, u64 first_sector, u64 sectors)
 	return bow_map_add_free(&e->core.map, first, end - first);
 }
 
+static void reset_core(struct sim *sim)
+{
+	bow_core_reset(&sim->engine.core);
+	model_none_free(sim);
+}
+
+/* The core takes for free what nobody uses, all of it and nothing else. */
+static void compare_free(struct sim *sim)
+{
+	const struct bow_map *map = &sim->engine.core.map;
+	u32 block;
+
+	for (block = 0; block < sim->blocks; block++) {
+		const struct bow_leaf *leaf = &map->leaf[block >> BOW_LEAF_SHIFT];
+		bool is_free = leaf->was_free &&
+			       leaf->was_free[block % BOW_LEAF_BLOCKS / 64] >>
+					       block % 64 & 1;
+
+		if (is_free != sim->model.is_free[block]) {
+			sim_fail(sim, "block %u is taken for %s", block,
+				 is_free ? "free" : "used");
+			return;
+		}
+	}
+}
+
 /* A write of the activation failed: give block 0 back. */
 static void undo_activation(struct sim *sim)
 {
@@ -74,7 +100,7 @@ static void undo_activation(struct sim *sim)
 		e->failed = true;
 	else
 		sim->model.phase = PHASE_NONE;
-	bow_core_reset(&e->core);
+	reset_core(sim);
 }
 
 static int write_free_map(struct sim *sim)
@@ -94,19 +120,11 @@ static int activate(struct sim *sim)
 	struct bow_core_params p = { .created = sim->seed };
 	struct bow_write_list list;
 	u64 id = rng_next(&sim->rng);
-	u32 block;
 	int r;
 
 	memcpy(p.id, &id, sizeof(id));
 	disk_read(&sim->disk, 0, sim->cpb, e->block0);
-	for (block = 0; block < sim->blocks; block++) {
-		const struct bow_leaf *leaf =
-			&e->core.map.leaf[block >> BOW_LEAF_SHIFT];
-
-		sim->model.was_free[block] = leaf->was_free &&
-			(leaf->was_free[block % BOW_LEAF_BLOCKS / 64] >>
-				 block % 64 & 1);
-	}
+	compare_free(sim);
 	r = bow_core_activate(&e->core, &p, e->block0, &list);
 	if (r)
 		return r;
@@ -118,7 +136,7 @@ static int activate(struct sim *sim)
 		r = engine_run_writes(sim, list.w, 2);
 	if (r) {
 		sim->model.phase = PHASE_NONE;
-		bow_core_reset(&e->core);
+		reset_core(sim);
 		return r;
 	}
 	r = engine_run_writes(sim, list.w + 2, list.count - 2);
@@ -182,7 +200,7 @@ int engine_commit(struct sim *sim)
 	sim->cov->committed++;
 	sim->cov->committed_after += sim->stop.done != 0;
 	finish_discards(sim);
-	bow_core_reset(&e->core);
+	reset_core(sim);
 	return 0;
 }
 

@@ -146,8 +146,10 @@ bool engine_route_passing(struct sim *sim, struct op *op)
 		return true;
 	}
 	op->track |= TRACK_PASSING;
-	if (e->state == ENGINE_TRIM)
+	if (e->state == ENGINE_TRIM) {
 		note_passing(sim, op);
+		model_passing(sim, op);
+	}
 	engine_send(sim, op, op->sector);
 	return true;
 }

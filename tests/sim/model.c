@@ -31,6 +31,7 @@ void model_init(struct sim *sim)
 	m->live_known = xalloc(sim->cells);
 	m->firm_known = xalloc(sim->cells);
 	m->discards = xalloc(sim->cells);
+	m->is_free = xalloc(sim->blocks);
 	m->was_free = xalloc(sim->blocks);
 	m->covered = xalloc(sim->blocks);
 	memcpy(m->live, sim->disk.view, bytes);
@@ -55,6 +56,7 @@ void model_exit(struct sim *sim)
 	free(m->live_known);
 	free(m->firm_known);
 	free(m->discards);
+	free(m->is_free);
 	free(m->was_free);
 	free(m->covered);
 }
@@ -167,6 +169,36 @@ void model_flushed(struct sim *sim)
 	}
 }
 
+/* ---- what is free ---- */
+
+/* Of a block all is free, or nothing; the first never is. */
+void model_freed(struct sim *sim, u64 sector, u64 sectors)
+{
+	u64 spb = sim->engine.spb;
+	u64 block = (sector + spb - 1) / spb, end = (sector + sectors) / spb;
+
+	for (; block < end && block < sim->blocks; block++)
+		sim->model.is_free[block] = block != 0;
+}
+
+void model_passing(struct sim *sim, const struct op *op)
+{
+	u64 block = op->sector / sim->engine.spb;
+
+	if (op->kind == OP_DISCARD) {
+		model_freed(sim, op->sector, op->sectors);
+		return;
+	}
+	for (; block < sim->blocks && block * sim->engine.spb < op_end(op);
+	     block++)
+		sim->model.is_free[block] = 0;
+}
+
+void model_none_free(struct sim *sim)
+{
+	memset(sim->model.is_free, 0, sim->blocks);
+}
+
 /*
  * Nothing is in flight.  What the disk shows now is D0; the contents of free
  * blocks are the engine's from here on.
@@ -177,6 +209,7 @@ void model_checkpoint(struct sim *sim)
 	u32 block;
 
 	model_check_view(sim);
+	memcpy(m->was_free, m->is_free, sim->blocks);
 	memcpy(m->d0, sim->disk.view, offset(sim, sim->cells));
 	m->sequence = 0;
 	m->count = 0;

@@ -82,10 +82,9 @@ void sim_fail(struct sim *sim, const char *fmt, ...)
 void print_reproducer(const struct options *opt, u64 seed,
 		      const struct failure *f)
 {
-	printf("# build/tests/sim --seed %llu", (unsigned long long)seed);
+	printf("# %s --seed %llu", opt->program, (unsigned long long)seed);
 	if (opt->trace)
-		printf(" --trace build/traces/%s.trace",
-		       trace_name(opt->trace));
+		printf(" --trace %s", opt->trace_path);
 	if (opt->ops.count)
 		op_set_print(&opt->ops);
 	if (f->at_cut)
@@ -379,7 +378,7 @@ static struct options parse(int argc, char **argv)
 		{ "verbose", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct options opt = { .states = STATES_DEFAULT };
+	struct options opt = { .program = argv[0], .states = STATES_DEFAULT };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "v", longopts, NULL)) != -1) {
@@ -405,6 +404,7 @@ static struct options parse(int argc, char **argv)
 			}
 			break;
 		case 't':
+			opt.trace_path = optarg;
 			opt.trace = trace_read(optarg);
 			if (!opt.trace)
 				exit(16);

@@ -165,7 +165,8 @@ struct model {
 	u8 *discards;		/* per cell: how many are under way */
 	struct user_write *writes;
 	u8 *d0;
-	u8 *was_free;		/* per block */
+	u8 *is_free;		/* per block: nobody's, for the next checkpoint */
+	u8 *was_free;		/* per block: at this one */
 	u8 *covered;		/* per block: a durable entry undoes it */
 	u32 sequence;		/* what of the log watch.c has read */
 	u32 count;
@@ -309,8 +310,10 @@ struct coverage {
 };
 
 struct options {
+	const char *program;	/* as it was called: there are two of it */
 	struct op_set ops;
 	struct trace *trace;	/* NULL: from the seed alone */
+	const char *trace_path;
 	bool quiet;
 	bool first;
 	bool one_seed;
@@ -398,6 +401,11 @@ void model_write_failed(struct sim *sim, struct user_write *uw, bool sent);
 void model_discard(struct sim *sim, u32 cell, u32 cells);
 void model_discarded(struct sim *sim, u32 cell, u32 cells);
 void model_flushed(struct sim *sim);
+/* Before a checkpoint: sectors that nobody uses, and what becomes of them. */
+void model_freed(struct sim *sim, u64 sector, u64 sectors);
+void model_passing(struct sim *sim, const struct op *op);
+/* The engine begins anew, and knows of none. */
+void model_none_free(struct sim *sim);
 void model_checkpoint(struct sim *sim);
 /* The machine stops.  What is not known to be done is not defined. */
 void model_off(struct sim *sim);

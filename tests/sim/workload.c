@@ -370,6 +370,12 @@ static void some_ops(struct sim *sim, u32 count)
 	engine_work(sim);
 }
 
+static void add_free(struct sim *sim, u64 sector, u64 sectors)
+{
+	if (!engine_add_free(sim, sector, sectors))
+		model_freed(sim, sector, sectors);
+}
+
 /* What was free in the filesystem that was traced. */
 static void traced_extents(struct sim *sim)
 {
@@ -378,7 +384,7 @@ static void traced_extents(struct sim *sim)
 
 	for (i = 0; i < w->blocks; i++)
 		if (w->is_free[i])
-			engine_add_free(sim, (u64)i * per, per);
+			add_free(sim, (u64)i * per, per);
 }
 
 /* Extents that are free, from a tenth of the device to most of it. */
@@ -401,7 +407,7 @@ static void free_extents(struct sim *sim)
 
 		if (count > end - first)
 			count = end - first;
-		engine_add_free(sim, first, count);
+		add_free(sim, first, count);
 		got += n;
 	}
 }

@@ -286,13 +286,6 @@ vm_console_text()
 	tail -c "+$((vm_console_start + 1))" "$vm_dir/console.log"
 }
 
-# vm_reports LOG...
-#   Print what the kernel says of itself there; false if there is nothing.
-vm_reports()
-{
-	grep -aE -A 3 'BUG|Oops|WARNING|Kernel panic|KASAN|UBSAN|ODEBUG|list_(add|del) corruption|INFO: trying to register|blocked for more' "$@"
-}
-
 # vm_wait_console REGEX SECONDS
 #   Wait until the console has shown a match since vm_start.
 vm_wait_console()

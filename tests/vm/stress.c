@@ -8,7 +8,8 @@
  * that threads share filesystem and log blocks but never a sector; one thread
  * owns runs of 2048 sectors in the last quarter, for large writes.  A sector's
  * contents follow from its number and how often it was written; the owner
- * remembers that.  Prints one line and exits 0, or says what was read wrongly.
+ * remembers that.  Prints one line and exits 0, or says what failed first; and what
+ * was read wrongly, whatever had failed before.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE	/* O_DIRECT */
@@ -41,6 +42,7 @@ struct stress {
 	uint32_t *version;
 	bool *known;		/* written, and not discarded since */
 	atomic_bool failed;
+	atomic_bool wrong;
 };
 
 struct worker {
@@ -72,12 +74,24 @@ static void fill(uint8_t *p, uint64_t sector, uint32_t version)
 	memcpy(p, words, SECTOR);
 }
 
+static void say(struct worker *w, const char *what, uint64_t sector)
+{
+	fprintf(stderr, "stress: thread %u: %s, sector %llu: %s\n", w->index,
+		what, (unsigned long long)sector, strerror(errno));
+}
+
 static void fail(struct worker *w, const char *what, uint64_t sector)
 {
 	if (!atomic_exchange(&w->s->failed, true))
-		fprintf(stderr, "stress: thread %u: %s, sector %llu: %s\n",
-			w->index, what, (unsigned long long)sector,
-			strerror(errno));
+		say(w, what, sector);
+}
+
+static void fail_wrong(struct worker *w, uint64_t sector)
+{
+	atomic_store(&w->s->failed, true);
+	errno = 0;
+	if (!atomic_exchange(&w->s->wrong, true))
+		say(w, "wrong contents", sector);
 }
 
 /* A run of sectors that belongs to the worker. */
@@ -103,6 +117,12 @@ static void pick(struct worker *w, uint64_t *first, uint64_t *count)
 	*first = chunk * CHUNK + next_random(w) % (CHUNK - *count + 1);
 }
 
+/* What a later read gives is not defined. */
+static void forget(struct worker *w, uint64_t first, uint64_t count)
+{
+	memset(w->s->known + first, 0, count * sizeof(*w->s->known));
+}
+
 static void do_write(struct worker *w, uint64_t first, uint64_t count)
 {
 	int fd = next_random(w) % 16 ? w->fd : w->sync_fd;
@@ -114,8 +134,10 @@ static void do_write(struct worker *w, uint64_t first, uint64_t count)
 		     ++w->s->version[first + i]);
 	}
 	if (pwrite(fd, w->buffer, count * SECTOR, (off_t)(first * SECTOR)) !=
-	    (ssize_t)(count * SECTOR))
+	    (ssize_t)(count * SECTOR)) {
 		fail(w, "write", first);
+		forget(w, first, count);
+	}
 	w->writes++;
 }
 
@@ -125,15 +147,16 @@ static void do_read(struct worker *w, uint64_t first, uint64_t count)
 	uint64_t i;
 
 	if (pread(w->fd, w->buffer, count * SECTOR, (off_t)(first * SECTOR)) !=
-	    (ssize_t)(count * SECTOR))
+	    (ssize_t)(count * SECTOR)) {
 		fail(w, "read", first);
+		return;
+	}
 	for (i = 0; i < count; i++) {
 		if (!w->s->known[first + i])
 			continue;
 		fill(expected, first + i, w->s->version[first + i]);
-		errno = 0;
 		if (memcmp(w->buffer + i * SECTOR, expected, SECTOR))
-			fail(w, "wrong contents", first + i);
+			fail_wrong(w, first + i);
 	}
 	w->reads++;
 }
@@ -144,8 +167,7 @@ static void do_discard(struct worker *w, uint64_t first, uint64_t count)
 
 	if (ioctl(w->fd, BLKDISCARD, range))
 		fail(w, "discard", first);
-	/* What a later read gives is not defined. */
-	memset(w->s->known + first, 0, count * sizeof(*w->s->known));
+	forget(w, first, count);
 	w->discards++;
 }
 

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# campaigns.bats - what the campaigns themselves must not let pass
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load helpers
+	common_setup
+	# shellcheck source=tests/reports.sh
+	. "$top/tests/reports.sh"
+	console=$dir/console.log
+}
+
+# The four lines that a 6.1 with PROVE_LOCKING says of itself in every boot.
+maple_tree() {
+	printf '%s\r\n' 'WARNING: suspicious RCU usage' '6.1.170 #1 Not tainted' \
+		'-----------------------------' \
+		"${1-lib/maple_tree.c:860} suspicious rcu_dereference_check() usage!" \
+		'' 'other info that might help us debug this:'
+}
+
+@test "campaigns: each kind of report of a kernel is one" {
+	local line
+
+	for line in 'BUG: KASAN: slab-out-of-bounds in bow_map' \
+			'UBSAN: shift-out-of-bounds in drivers/md/bow/bow_map.c:7' \
+			'WARNING: CPU: 0 PID: 1 at drivers/md/dm.c:1' \
+			'WARNING: possible circular locking dependency detected' \
+			'INFO: task stress:77 blocked for more than 120 seconds.' \
+			'INFO: trying to register non-static key.' \
+			'ODEBUG: free active object' 'list_add corruption. prev' \
+			'Oops: 0000 [#1]' 'Kernel panic - not syncing: no init'; do
+		{ echo booting; echo "[    1.0] $line"; echo goes on; } >"$console"
+		run -1 kernel_sound "$console"
+		[[ $output == *"$line"* ]]
+		{ maple_tree; cat "$console"; maple_tree; } >"$dir/both"
+		run -1 debug_kernel_sound "$dir/both"
+		[[ $output == *"$line"* ]]
+		[[ $output != *maple_tree* ]]
+	done
+}
+
+@test "campaigns: a kernel without a report is sound, the debug kernel with its own" {
+	printf '%s\n' 'Linux version 6.1' 'device-mapper: bow: a checkpoint' >"$console"
+	run -0 kernel_sound "$console"
+	run -0 debug_kernel_sound "$console"
+	{ maple_tree; maple_tree lib/maple_tree.c:816; } >>"$console"
+	run -0 debug_kernel_sound "$console"
+	[ -z "$output" ]
+	run -1 kernel_sound "$console"
+}
+
+@test "campaigns: of locks that RCU misses only the maple tree's are excused" {
+	{ maple_tree; maple_tree drivers/md/bow/dm-bow-engine.c:99; } >"$console"
+	run -1 debug_kernel_sound "$console"
+	[[ $output == *dm-bow-engine.c:99* ]]
+	# A report that comes within the four lines is not hidden by them.
+	maple_tree | sed '2s/.*/BUG: KASAN: use-after-free/' >"$console"
+	run -1 debug_kernel_sound "$console"
+	# Nor one that is cut off, or a log that is not there.
+	maple_tree | head -n 2 >"$console"
+	run -1 debug_kernel_sound "$console"
+	run -1 debug_kernel_sound "$dir/no"
+	run -1 kernel_sound "$dir/no"
+}
