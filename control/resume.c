@@ -88,7 +88,7 @@ static int open_log(struct resume *r, const char *path, enum bow_exit *status)
 	if (err)
 		return ctl_fail(r->e, err, "%s", strerror(-err));
 	err = read_log(r, &dev, &le);
-	*status = bow_error_exit(&le);
+	*status = err ? bow_error_exit(&le) : BOW_EXIT_OK;
 	close_err = bow_dev_close(&dev);
 	if (!err && close_err) {
 		*status = BOW_EXIT_ERROR;

@@ -219,7 +219,7 @@ static int run_resume(const char *path, bool mend)
 		bow_error_text(&e, text.text, sizeof(text.text));
 		failed(&text);
 	}
-	return bow_error_exit(&e);
+	return e.why ? bow_error_exit(&e) : BOW_EXIT_OK;
 }
 
 int main(int argc, char **argv)
