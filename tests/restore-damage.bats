@@ -213,7 +213,7 @@ forced() {
 
 	for bs in 512 1024 2048 4096; do
 		for damage in chain-{missing,csum,magic,id,entries-csum,entry-dest}; do
-			forced 1.1 $bs $damage
+			forced 1.1 "$bs" "$damage"
 		done
 	done
 }

@@ -89,9 +89,11 @@ full() {
 
 	shift
 	run --separate-stderr bash -c '"$@" >/dev/full' - "$restore" "$@"
-	[ "$status" -eq "$want" ] && [ "$stderr" = \
-		"bow-restore: standard output: No space left on device" ] ||
-		{ echo "$*: exit $status: $stderr"; return 1; }
+	if [ "$status" -ne "$want" ] || [ "$stderr" != \
+			"bow-restore: standard output: No space left on device" ]; then
+		echo "$*: exit $status: $stderr"
+		return 1
+	fi
 }
 
 @test "a result that cannot be written is not a success, and told of" {

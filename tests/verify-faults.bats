@@ -91,12 +91,13 @@ agrees() {
 	local last
 
 	last=$(tail -n 1 <<<"$output")
-	[ "$(jq -r .type <<<"$last")" = result ] &&
-		[ "$(jq .exit <<<"$last")" = "$status" ] &&
-		{ [ "$status" -eq 0 ] || jq -e '(.sound | not) and
+	jq -e --argjson status "$status" '.type == "result" and .exit == $status and
+		($status == 0 or (.sound | not) and
 			(.error.message // .free_map_error.message |
-			test("^reading |: reading "))' <<<"$last" >/dev/null; } ||
-		{ echo "read $1: exit $status: $last: $stderr"; return 1; }
+				test("^reading |: reading ")))' <<<"$last" >/dev/null &&
+		return
+	echo "read $1: exit $status: $last: $stderr"
+	return 1
 }
 
 @test "--list: an I/O error in any read is told, and is the exit status" {
