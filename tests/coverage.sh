@@ -171,7 +171,8 @@ with_functions()
 	}' "$out/missed"
 }
 
-# Lines that were not reached and have no reason; reasons that nothing needs.
+# Lines that were not reached and have no reason; more of a file than its star has;
+# reasons that nothing needs.
 judge_lines()
 {
 	with_functions | awk -F '|' '
@@ -180,7 +181,7 @@ judge_lines()
 		dir = file[i]
 		if (sub(/\*$/, "", dir) ? index(at[1], dir) != 1 : at[1] != dir)
 			return 0
-		return what[i] == "*" || what[i] == at[3] ||
+		return star[i] || what[i] == at[3] ||
 			index(text, what[i])
 	}
 	NR == FNR {
@@ -193,10 +194,16 @@ judge_lines()
 		what[n] = trim(what[n])
 		if (NF < 3 || trim($NF) == "" || what[n] == "")
 			print "no reason: " $0
+		if (what[n] ~ /^\*/) {
+			star[n] = substr(what[n], 2) + 0
+			if (!star[n])
+				print "a star without a number: " $0
+		}
 		next
 	}
 	{
 		split($1, at, " ")
+		missed[at[1]]++
 		text = $0
 		sub(/^[^|]*\|/, "", text)
 		text = trim(text)
@@ -210,6 +217,10 @@ judge_lines()
 			print at[1] ":" at[2] ": not reached: " text
 	}
 	END {
+		for (i = 1; i <= n; i++)
+			if (star[i] && missed[file[i]] > star[i])
+				print file[i] ": " missed[file[i]] " lines are " \
+					"not reached, and " star[i] " have a reason"
 		for (i = 1; i <= n; i++)
 			if (!used[i])
 				print "nothing needs the reason of " file[i] \
@@ -269,8 +280,9 @@ reason_table()
 		sub(/^[^|]*\| */, "", text)
 		sub(/ *\|[^|]*$/, "", text)
 		gsub(/\|/, "\\|", text)
-		print "| " $1 " | " (text == "*" ? "all that is not reached" : \
-			"`" text "`") " | " $NF " |"
+		if (!sub(/^\* /, "all that is not reached: ", text))
+			text = "`" text "`"
+		print "| " $1 " | " text " | " $NF " |"
 	}'
 }
 

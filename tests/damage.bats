@@ -93,6 +93,19 @@ gives_d0() {
 		wrong "the rollback does not give D0"
 }
 
+# gives_live: after a commit block 0 is the live one, and nothing else was written
+gives_live() {
+	local bs=4096 i
+
+	for i in "${!options[@]}"; do
+		[ "${options[i]}" != --bs ] || bs=${options[i + 1]}
+	done
+	cmp -s -n "$bs" "$dir/copy" "$log.live.img" ||
+		wrong "the commit does not give the live block 0"
+	cmp -s -i "$bs" "$dir/copy" "$img" ||
+		wrong "the commit wrote beyond block 0"
+}
+
 # row KIND LOGS EXIT CAN TEXT
 row() {
 	local kind=$1 name options damage=()
@@ -104,9 +117,10 @@ row() {
 		rows=$((rows + 1))
 		tells "$3" "$4" "$5"
 		case $4 in
-		both | resume) does commit 1; does rollback 1; gives_d0 "$1" ;;
+		both | resume)
+			does commit 1; gives_live; does rollback 1; gives_d0 "$1" ;;
 		rollback) does commit 0; does rollback 1; gives_d0 "$1" ;;
-		commit)	does rollback 0; does commit 1 ;;
+		commit)	does rollback 0; does commit 1; gives_live ;;
 		*)	does rollback 0; does commit 0 ;;
 		esac
 	done

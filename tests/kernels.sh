@@ -8,8 +8,8 @@
 # is made in build/kernels, once; the module is built there with W=1, and any
 # warning is a failure.  With --vm, the tests of FILE.bats of tests/vm run on
 # that kernel too; give it again for further files.  Two suites are no releases:
-# "debug" is a 6.1 that watches itself, see kernels/debug.sh, with tests of its own;
-# "bookworm-i386" is built only, for a processor of 32 bits.
+# "debug" is a 6.1 that watches itself, see kernels/debug.sh, with tests of its own,
+# which always run; "bookworm-i386" is built only, for a processor of 32 bits.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -160,11 +160,11 @@ for suite; do
 		continue
 	fi
 	case $suite in
-	debug) own=(tests/kernels/debug.bats) ;;
-	*) own=() ;;
+	debug) tests=(tests/kernels/debug.bats "${files[@]}") ;;
+	*-i386) tests=() ;;
+	*) tests=("${files[@]}") ;;
 	esac
-	[[ ${#files[@]} -gt 0 && $suite != *-i386 ]] || continue
-	for file in ${own[@]+"${own[@]}"} "${files[@]}"; do
+	for file in "${tests[@]}"; do
 		run_vm "$suite" "$file" || failed=1
 	done
 done

@@ -13,12 +13,13 @@ setup() {
 	mkdir -p "$tree/tests" "$tree/docs"
 	cp tests/{record,reliability}.sh tests/mutations*.txt "$tree/tests"
 	cp docs/reliability.md docs/records.jsonl "$tree/docs"
+	cp .gitignore "$tree"
 	git -C "$tree" init -q
 	commit_tree
 }
 
 commit_tree() {
-	git -C "$tree" add tests docs
+	git -C "$tree" add .
 	git -C "$tree" -c user.name=test -c user.email=test@example.org \
 		commit -q --allow-empty -m test
 }
@@ -63,4 +64,48 @@ record() {
 	cp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
 	run -0 "$tree/tests/reliability.sh"
 	cmp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+}
+
+# commit_of_record
+#   What the only record there is says of its commit.
+commit_of_record() {
+	jq -r .commit "$tree"/build/records/*.json
+}
+
+@test "reliability: a file that git does not know counts, what it ignores and docs do not" {
+	commit=$(git -C "$tree" rev-parse --short=12 HEAD)
+	mkdir -p "$tree/build" "$tree/kmod"
+	touch "$tree/build/sim" "$tree/kmod/dm-bow.ko"
+	echo >>"$tree/docs/reliability.md"
+	run -0 record
+	[ "$(commit_of_record)" = "$commit" ]
+	rm "$tree"/build/records/*
+	touch "$tree/tests/new.c"
+	run -0 record
+	[ "$(commit_of_record)" = "$commit+" ]
+}
+
+# record_after COMMAND...
+#   A record that comes when COMMAND has run, and record.sh longer than that.
+record_after() {
+	# shellcheck disable=SC2094  # what is read is not written again
+	{
+		echo begun
+		until grep -q begun "$BATS_TEST_TMPDIR/said"; do sleep 0.05; done
+		"$@" >&2
+		echo '# record {"what": "flips", "flips": 1}'
+	} | "$tree/tests/record.sh" >"$BATS_TEST_TMPDIR/said"
+}
+
+@test "reliability: a commit, or a change, before the record comes" {
+	commit=$(git -C "$tree" rev-parse --short=12 HEAD)
+	record_after true
+	[ "$(commit_of_record)" = "$commit" ]
+	rm "$tree"/build/records/*
+	record_after commit_tree
+	[ "$(commit_of_record)" = "$commit+" ]
+	rm "$tree"/build/records/*
+	commit=$(git -C "$tree" rev-parse --short=12 HEAD)
+	record_after touch "$tree/tests/new.c"
+	[ "$(commit_of_record)" = "$commit+" ]
 }

@@ -19,7 +19,7 @@ teardown() {
 @test "bow-restore is a static program for the initramfs, stripped, under 64 KiB" {
 	requires native
 	[ "$(stat -c %s "$restore")" -lt 65536 ]
-	run readelf -lS "$restore"
+	run -0 readelf -lS "$restore"
 	[[ $output != *INTERP* ]]
 	[[ $output != *.symtab* ]]
 }

@@ -171,8 +171,8 @@ static void test_claim_aborted(void)
 	CHECK(!bow_core_write_direct(&core, 1000, 1));
 }
 
-/* Tell `again` what user space would find on the disk. */
-static int take_up(void)
+/* Tell `again` what user space would find on the disk, and this block 0. */
+static int take_up_log(const u8 *log)
 {
 	u64 i;
 	int r;
@@ -198,7 +198,12 @@ static int take_up(void)
 		if (core.claimed[i / 256 / 64] >> i / 256 % 64 & 1)
 			bow_core_resume_claim(&again, i, BLOCKS - i < 256 ?
 						      BLOCKS - i : 256);
-	return bow_core_resume_end(&again, core.log);
+	return bow_core_resume_end(&again, log);
+}
+
+static int take_up(void)
+{
+	return take_up_log(core.log);
 }
 
 static void test_take_up(void)
@@ -249,6 +254,57 @@ static void test_not_ours(void)
 	CHECK(take_up() == -EUCLEAN);
 }
 
+static void make_whole(struct bow_header_disk *h)
+{
+	h->entries_csum = cpu_to_le32(bow_entries_csum(h, le16_to_cpu(h->header_size),
+						       le32_to_cpu(h->count)));
+	h->header_csum = cpu_to_le32(bow_header_csum(h));
+}
+
+/* A whole header in which one bit is another. */
+static int take_up_flipped(size_t byte)
+{
+	active();
+	core.log[byte] ^= 1;
+	make_whole((struct bow_header_disk *)core.log);
+	return take_up();
+}
+
+static int take_up_count(u32 count)
+{
+	/* What is summed up may reach beyond the block. */
+	static u8 log[2 * BS];
+	struct bow_header_disk *h = (struct bow_header_disk *)log;
+
+	active();
+	memcpy(log, core.log, BS);
+	h->count = cpu_to_le32(count);
+	make_whole(h);
+	return take_up_log(log);
+}
+
+static void test_other_device(void)
+{
+	u32 most;
+
+	active();
+	most = core.max_entries;
+	CHECK(take_up_flipped(offsetof(struct bow_header_disk, created)) == 0);
+	CHECK(take_up_flipped(offsetof(struct bow_header_disk, magic)) == -EUCLEAN);
+	CHECK(take_up_flipped(offsetof(struct bow_header_disk, header_version)) ==
+	      -EUCLEAN);
+	CHECK(take_up_flipped(offsetof(struct bow_header_disk, block_size)) ==
+	      -EUCLEAN);
+	CHECK(take_up_flipped(offsetof(struct bow_header_disk, device_sectors)) ==
+	      -EUCLEAN);
+	CHECK(take_up_flipped(offsetof(struct bow_header_disk, claim_shift)) ==
+	      -EUCLEAN);
+	CHECK(take_up_count(0) == -EUCLEAN);
+	CHECK(take_up_count(1) == 0);
+	CHECK(take_up_count(most) == 0);
+	CHECK(take_up_count(most + 1) == -EUCLEAN);
+}
+
 /* A whole header with another value in it. */
 static int take_up_with(u32 header_size, u32 flags, bool one_place)
 {
@@ -261,8 +317,7 @@ static int take_up_with(u32 header_size, u32 flags, bool one_place)
 	if (one_place)
 		h->next_log = h->sector0;
 	h->count = cpu_to_le32(1);
-	h->entries_csum = cpu_to_le32(bow_entries_csum(core.log, header_size, 1));
-	h->header_csum = cpu_to_le32(bow_header_csum(h));
+	make_whole(h);
 	return take_up();
 }
 
@@ -288,6 +343,7 @@ int main(void)
 	RUN(test_claims, "a region is claimed once, before its first write");
 	RUN(test_claim_aborted, "an aborted claim claims nothing");
 	RUN(test_take_up, "a checkpoint that is taken up has the same blocks");
+	RUN(test_other_device, "a log of other sizes, or of another kind, is refused");
 	RUN(test_other_writers, "a header that this writer does not make is refused");
 	RUN(test_not_ours, "a log block that is not whole or not ours is refused");
 	bow_core_exit(&core);
