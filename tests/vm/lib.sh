@@ -119,14 +119,15 @@ vm_tree()
 {
 	local tree=$vm_build/tree part
 
-	cmp -s "$(vm_module)" "$tree/lib/modules/dm-bow.ko" ||
-		rm -f "$tree.done"
+	# The one in the tree is stripped.
+	cmp -s "$(vm_module)" "$tree.ko" || rm -f "$tree.done"
 	for part in "$vm_src"/build/bow{ctl,-restore,-verify} \
 			"$vm_src"/build/tests/{churn,stress,request,reseed} \
 			"$vm_src"/tests/vm/guest-*; do
 		if [ ! -e "$tree.done" ] || [ "$part" -nt "$tree.done" ]; then
 			rm -rf "$tree" "$tree.done"
 			"$vm_src/tests/vm/guest-tree.sh" "$tree" >&2 || return
+			[ ! -e "$(vm_module)" ] || cp "$(vm_module)" "$tree.ko"
 			touch "$tree.done"
 		fi
 	done
