@@ -18,12 +18,11 @@ teardown()
 	common_teardown
 }
 
-# attach_and_mount [OPTIONS]
 attach_and_mount()
 {
 	guest_start
 	guest_attach
-	vm_run "mount -t ext4 ${1:+-o $1} /dev/mapper/bow-root /mnt"
+	vm_run 'mount -t ext4 /dev/mapper/bow-root /mnt'
 }
 
 # make_fragmented SIZE [OPTION]
@@ -235,8 +234,13 @@ assert_killed()
 		debugfs -w -f - "$img" >"$BATS_TEST_TMPDIR/debugfs" 2>&1
 	printf '\125' | dd of="$img" bs=1 seek=$((at * 4096 + 9)) \
 		conv=notrunc status=none
-	# The kernel's own initialising would be the first to read it.
-	attach_and_mount noinit_itable
+	# The kernel's own initialising would be the first to read it; before 5.11 it
+	# does so only where the mount asks for it, and knows no option against it.
+	guest_start
+	guest_attach
+	vm_run 'mount -t ext4 -o noinit_itable,no_prefetch_block_bitmaps \
+			/dev/mapper/bow-root /mnt ||
+		mount -t ext4 -o noinit_itable /dev/mapper/bow-root /mnt'
 	run -8 vm_run 'bowctl checkpoint /mnt'
 	[[ $output = *"bitmap"* ]]
 	run -0 vm_run 'echo x >/mnt/written && sync && cat /sys/block/dm-0/bow/state'
