@@ -180,9 +180,11 @@ static enum bow_entry_kind kind_of(struct walk *w, u32 index,
 	return moves_live(w, entry) ? BOW_ENTRY_LIVE : BOW_ENTRY_BACKUP;
 }
 
-static void count_entry(struct bow_log *log, const struct bow_entry *entry,
+static void count_entry(struct walk *w, const struct bow_entry *entry,
 			enum bow_entry_kind kind)
 {
+	struct bow_log *log = w->log;
+
 	log->entries++;
 	if (kind == BOW_ENTRY_CLAIM) {
 		log->claims++;
@@ -191,7 +193,7 @@ static void count_entry(struct bow_log *log, const struct bow_entry *entry,
 	log->backup_bytes += entry->size;
 	if (kind == BOW_ENTRY_LIVE)
 		log->live_moves++;
-	else if (entry->checksum == 0)
+	else if (!bow_entry_has_csum(entry, kind, w->h.version))
 		log->no_checksum++;
 }
 
@@ -253,7 +255,7 @@ static int walk_entry(struct walk *w, u32 index)
 	if (r)
 		return r;
 	kind = kind_of(w, index, &entry);
-	count_entry(w->log, &entry, kind);
+	count_entry(w, &entry, kind);
 	if (w->visit)
 		r = w->visit(w->ctx, w->log, w->h.sequence, index, &entry, kind,
 			     w->e);
@@ -322,7 +324,7 @@ static int previous_block(struct walk *w)
 	magic = bow_get_le32(w->block);
 	if (magic != BOW_MAGIC_LOG && magic != BOW_MAGIC_RESTORING)
 		return bow_bad(w->e, BOW_WHY_CHAIN_MAGIC, place, 0);
-	if (entry0.checksum &&
+	if (bow_entry_has_csum(&entry0, BOW_ENTRY_LOG, w->h.version) &&
 	    bow_log_block_csum(w->block, log->bs) != entry0.checksum)
 		return bow_bad(w->e, BOW_WHY_CHAIN_CSUM, place, 0);
 	r = bow_header_parse(w->block, log->bs,

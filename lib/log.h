@@ -118,6 +118,18 @@ void bow_entry_get(const u8 *block, const struct bow_header *h, u32 index,
 int bow_entry_check(const struct bow_entry *entry, const struct bow_header *h,
 		    u32 index, u64 sectors, struct bow_error *e);
 
+/*
+ * Must its contents have the checksum that it names?  In v1.1 the kind tells, and 0 is
+ * a checksum as any other: that of a block 0 of zeros.
+ */
+static inline bool bow_entry_has_csum(const struct bow_entry *entry,
+				      enum bow_entry_kind kind, u32 version)
+{
+	if (version == BOW_VERSION_1_1)
+		return kind != BOW_ENTRY_CLAIM && kind != BOW_ENTRY_LIVE;
+	return entry->checksum != 0;
+}
+
 static inline bool bow_entry_is_claim(const struct bow_entry *entry)
 {
 	return entry->source == entry->dest;

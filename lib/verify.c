@@ -173,10 +173,12 @@ static void drop_log_block(struct verify *v, const struct bow_log *log)
 	v->log_place = 0;
 }
 
-/* The walk checks log blocks; claims and the live copy have no checksum. */
-static bool is_verified(const struct bow_entry *entry, enum bow_entry_kind kind)
+/* The walk checks log blocks itself. */
+static bool is_verified(const struct bow_log *log, const struct bow_entry *entry,
+			enum bow_entry_kind kind)
 {
-	return entry->checksum && kind != BOW_ENTRY_LOG;
+	return kind != BOW_ENTRY_LOG &&
+	       bow_entry_has_csum(entry, kind, log->newest.version);
 }
 
 static int note_source(void *ctx, const struct bow_log *log, u32 sequence,
@@ -185,11 +187,10 @@ static int note_source(void *ctx, const struct bow_log *log, u32 sequence,
 {
 	struct verify *v = ctx;
 
-	(void)log;
 	(void)sequence;
 	(void)index;
 	(void)e;
-	if (is_verified(entry, kind))
+	if (is_verified(log, entry, kind))
 		bow_filter_add_again(&v->once, &v->again, entry->source,
 				     entry->size >> BOW_SECTOR_SHIFT);
 	return 0;
@@ -223,7 +224,7 @@ static int verify_entry(void *ctx, const struct bow_log *log, u32 sequence,
 		return 0;
 	if (kind == BOW_ENTRY_LOG)
 		v->log_place = bow_where_get(log->where, entry->dest, &n);
-	if (!is_verified(entry, kind) ||
+	if (!is_verified(log, entry, kind) ||
 	    (v->choose && bow_filter_all(&v->again, entry->source, all))) {
 		report(v, entry->size);
 		return 0;

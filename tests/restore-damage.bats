@@ -184,6 +184,18 @@ names_entry() {
 	each_format names_entry backup
 }
 
+# The checksum of zeros is 0 there: it must not be taken for none.
+@test "damaged: a block 0 of zeros, in its backup, of v1.1" {
+	local bs
+
+	for bs in 512 1024 2048 4096; do
+		make_log --format 1.1 --bs "$bs" --features zero0 --ops 8 \
+			--damage block0
+		expect_unwritten 4 "$restore" --rollback "$img"
+		[[ $output == *"log block 0, entry 0: "*"does not match its checksum"* ]]
+	done
+}
+
 # A commit does not need the backups, and is then the way out.
 keeps() {
 	make_log --format "$1" --bs "$2" --damage backup
