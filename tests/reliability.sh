@@ -104,6 +104,13 @@ tables()
 			(["rolled back", (.rollbacks | n)] | row),
 			(["committed", (.commits | n)] | row),
 			(["cuts of a restore", (.cuts_more | n)] | row),
+			(select(.garbage) |
+			 (["garbage in a cell", (.garbage | n)] | row),
+			 (["refused for that, nothing written", (.garbage_refused | n)] | row),
+			 (["no log seen, sector 0 is garbage", (.garbage_unseen | n)] | row),
+			 (["a flush that was a lie", (.unflushed | n)] | row),
+			 (["refused for that, nothing written", (.unflushed_refused | n)] | row),
+			 (["originals lost with their log write", (.unflushed_unseen | n)] | row)),
 			(["wrong", (.findings | n)] | row)' ;;
 	traces)
 		echo '| trace of | its writes, flushes and discards | states | torn | cuts of a restore | wrong | last run |'

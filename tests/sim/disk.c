@@ -28,6 +28,9 @@ void disk_init(struct disk *d, u32 cells, u32 unit)
 	d->unit = unit;
 	d->view = xalloc(bytes_of(d, cells));
 	d->safe = xalloc(bytes_of(d, cells));
+	d->older = xalloc(cells * sizeof(*d->older));
+	d->older_data = xalloc(bytes_of(d, cells));
+	d->is_older = xalloc(cells);
 	d->mark = xalloc(cells);
 	d->touched = xalloc(cells * sizeof(*d->touched));
 	d->is_touched = xalloc(cells);
@@ -50,6 +53,9 @@ void disk_exit(struct disk *d)
 	free(d->pick);
 	free(d->view);
 	free(d->safe);
+	free(d->older);
+	free(d->older_data);
+	free(d->is_older);
 	free(d->mark);
 	free(d->touched);
 	free(d->is_touched);
@@ -131,10 +137,30 @@ struct io *disk_submit_bytes(struct disk *d, u64 offset, const void *data,
 	return io;
 }
 
+static void begin_settling(struct disk *d)
+{
+	while (d->olders)
+		d->is_older[d->older[--d->olders]] = 0;
+	d->settles++;
+}
+
+static void settle_cell(struct disk *d, u32 cell, const u8 *data)
+{
+	u8 *safe = at(d->safe, d, cell);
+
+	if (!d->is_older[cell]) {
+		d->is_older[cell] = 1;
+		memcpy(at(d->older_data, d, d->olders), safe, d->unit);
+		d->older[d->olders++] = cell;
+	}
+	memcpy(safe, data, d->unit);
+}
+
 /* A FUA write supersedes what the cache has for its cells. */
 static void make_safe(struct disk *d, const struct io *fua)
 {
 	struct io *io;
+	u32 c;
 
 	for (io = d->cache; io; io = io->next) {
 		u32 i;
@@ -145,7 +171,9 @@ static void make_safe(struct disk *d, const struct io *fua)
 				io->alive[i] = 0;
 		}
 	}
-	memcpy(at(d->safe, d, fua->cell), fua->data, bytes_of(d, fua->cells));
+	begin_settling(d);
+	for (c = 0; c < fua->cells; c++)
+		settle_cell(d, fua->cell + c, fua->data + bytes_of(d, c));
 }
 
 void disk_complete(struct disk *d, struct io *io, struct rng *failed)
@@ -176,13 +204,14 @@ void disk_flush(struct disk *d)
 {
 	const struct io *io;
 
+	begin_settling(d);
 	for (io = d->cache; io; io = io->next) {
 		u32 i;
 
 		for (i = 0; i < io->cells; i++) {
 			if (io->alive[i])
-				memcpy(at(d->safe, d, io->cell + i),
-				       io->data + bytes_of(d, i), d->unit);
+				settle_cell(d, io->cell + i,
+					    io->data + bytes_of(d, i));
 		}
 	}
 	free_list(&d->cache);
@@ -230,6 +259,7 @@ void disk_fork(struct disk *kept, struct disk *d)
 	disk_init(kept, d->cells, d->unit);
 	memcpy(kept->view, d->view, bytes_of(d, d->cells));
 	memcpy(kept->safe, d->safe, bytes_of(d, d->cells));
+	kept->settles = d->settles;
 	/* Nobody waits for what is in the cache. */
 	kept->cache = d->cache;
 	d->cache = NULL;
@@ -297,14 +327,17 @@ void disk_copy(struct disk *to, const struct disk *from)
 	to->touches = 0;
 }
 
-void disk_put(struct disk *to, const struct pick *pick)
+void disk_set(struct disk *to, u32 cell, const u8 *data)
 {
-	u32 cell = pick->io->cell + pick->i;
-	const u8 *data = pick->io->data + bytes_of(to, pick->i);
-
 	memcpy(at(to->safe, to, cell), data, to->unit);
 	memcpy(at(to->view, to, cell), data, to->unit);
 	touch(to, cell);
+}
+
+void disk_put(struct disk *to, const struct pick *pick)
+{
+	disk_set(to, pick->io->cell + pick->i,
+		 pick->io->data + bytes_of(to, pick->i));
 }
 
 void disk_revert(struct disk *to, const struct disk *from)

@@ -4,7 +4,8 @@
  *
  * A cut point is every write submitted and every flush or FUA write done.
  * Completing an ordinary write changes nothing: in flight or in the cache, its
- * cells may be lost.
+ * cells may be lost.  After the states that a disk may leave, one for each way in
+ * which it may break its promises: subsets of a number beyond the others.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -63,23 +64,40 @@ static void choose(struct sim *sim, const struct pick *pick, u32 n, u32 subset,
 		keep[i] = n > EXHAUSTIVE_CELLS ? subset : subset >> i & 1;
 }
 
+static u32 subsets(u32 n)
+{
+	return n <= EXHAUSTIVE_CELLS ? 1u << n : SAMPLES;
+}
+
+static const char *examine_honest(struct sim *sim, u32 n, u32 subset, u8 *keep)
+{
+	u32 i;
+
+	choose(sim, sim->disk.pick, n, subset, keep);
+	for (i = 0; i < n; i++) {
+		if (keep[i])
+			disk_put(&sim->ex.disk, &sim->disk.pick[i]);
+	}
+	return recover(sim);
+}
+
 static void examine_subset(struct sim *sim, u32 n, u32 subset, u8 *keep)
 {
 	struct examiner *ex = &sim->ex;
 	const char *why;
-	u32 i;
 
 	ex->subset = subset;
 	ex->rng.s = mix(sim->seed) ^ mix(ex->cut << 32 | subset);
-	choose(sim, sim->disk.pick, n, subset, keep);
-	for (i = 0; i < n; i++) {
-		if (keep[i])
-			disk_put(&ex->disk, &sim->disk.pick[i]);
-	}
 	sim->cov->states++;
 	sim->cov->states_after += sim->stop.done != 0;
 	ex->states++;
-	why = recover(sim);
+	if (subset < subsets(n)) {
+		why = examine_honest(sim, n, subset, keep);
+	} else {
+		pick_pattern(sim->disk.pick, n, &ex->rng, keep);
+		why = recover_broken(sim, (enum broken)(subset - subsets(n)), n,
+				     keep);
+	}
 	if (why)
 		sim_fail(sim, "%s", why);
 	disk_revert(&ex->disk, &sim->disk);
@@ -95,7 +113,7 @@ void examine(struct sim *sim)
 	if (sim->failed || !wanted(sim))
 		return;
 	n = disk_pending(&sim->disk);
-	count = n <= EXHAUSTIVE_CELLS ? 1u << n : SAMPLES;
+	count = subsets(n) + (recover_breaks(sim, n) ? BROKEN_WAYS : 0);
 	keep = xalloc(n + 1);
 	disk_copy(&ex->disk, &sim->disk);
 	sim->examining = true;

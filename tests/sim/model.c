@@ -34,6 +34,7 @@ void model_init(struct sim *sim)
 	m->is_free = xalloc(sim->blocks);
 	m->was_free = xalloc(sim->blocks);
 	m->covered = xalloc(sim->blocks);
+	m->covered_by = xalloc(sim->blocks * sizeof(*m->covered_by));
 	memcpy(m->live, sim->disk.view, bytes);
 	memcpy(m->firm, sim->disk.view, bytes);
 	memset(m->live_known, 1, sim->cells);
@@ -59,6 +60,7 @@ void model_exit(struct sim *sim)
 	free(m->is_free);
 	free(m->was_free);
 	free(m->covered);
+	free(m->covered_by);
 }
 
 /* ---- writes, flushes, discards ---- */

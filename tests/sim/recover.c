@@ -84,7 +84,7 @@ static struct bow_dev device(struct sim *sim)
 /* The last failure, for the reason that is reported. */
 static char text[256];
 
-static const char *say(const char *what, int r, const struct bow_error *e)
+const char *recover_say(const char *what, int r, const struct bow_error *e)
 {
 	char why[160];
 
@@ -93,8 +93,8 @@ static const char *say(const char *what, int r, const struct bow_error *e)
 	return text;
 }
 
-static int run(struct sim *sim, enum bow_action action, bool dry_run,
-	       struct bow_error *e)
+int recover_run(struct sim *sim, enum bow_action action, bool dry_run,
+		struct bow_error *e)
 {
 	struct bow_dev dev = device(sim);
 	struct bow_result result;
@@ -104,24 +104,35 @@ static int run(struct sim *sim, enum bow_action action, bool dry_run,
 	return bow_restore(&dev, action, dry_run, NULL, &result, e);
 }
 
-static const char *look(struct sim *sim, enum bow_state *state,
-			enum bow_action *finishing)
+int recover_look(struct sim *sim, enum bow_state *state,
+		 enum bow_action *finishing, struct bow_error *e)
 {
 	struct bow_dev dev = device(sim);
-	struct bow_error e = { 0 };
 	struct bow_log log;
-	int r = bow_log_open(&dev, &log, &e);
+	int r;
 
+	memset(e, 0, sizeof(*e));
+	sim->ex.writes = 0;
+	r = bow_log_open(&dev, &log, e);
 	*state = log.state;
 	*finishing = log.finish.action;
 	sim->cov->torn += !r && log.torn != BOW_TORN_NONE;
 	bow_log_free(&log);
-	return r ? say("block 0 is not understood", r, &e) : NULL;
+	return r;
+}
+
+static const char *look(struct sim *sim, enum bow_state *state,
+			enum bow_action *finishing)
+{
+	struct bow_error e;
+	int r = recover_look(sim, state, finishing, &e);
+
+	return r ? recover_say("block 0 is not understood", r, &e) : NULL;
 }
 
 /* ---- what may be found ---- */
 
-static bool may_be(const struct sim *sim, enum bow_state found)
+bool recover_may_find(const struct sim *sim, enum bow_state found)
 {
 	bool log = bow_get_le32(sim->disk.safe) == BOW_MAGIC_LOG;
 
@@ -178,7 +189,7 @@ static const char *after_cut(struct sim *sim, struct recovery *rec)
 		return why;
 	if (rec->action == BOW_ACTION_COMMIT)
 		return "a commit left a rollback";
-	if (!run(sim, BOW_ACTION_COMMIT, false, &e) || sim->ex.writes)
+	if (!recover_run(sim, BOW_ACTION_COMMIT, false, &e) || sim->ex.writes)
 		return "a rollback that has begun was committed";
 	return NULL;
 }
@@ -202,22 +213,22 @@ static const char *complete(struct sim *sim, struct recovery *rec)
 	while (cuts-- && r && !why) {
 		ex->cutting = true;
 		ex->one_in = 2u << rng_below(&ex->rng, 4);
-		r = run(sim, rec->action, false, &e);
+		r = recover_run(sim, rec->action, false, &e);
 		ex->cutting = false;
 		if (ex->off) {
 			rec->cut = true;
 			why = after_cut(sim, rec);
 			r = -EIO;
 		} else if (!good(rec, r)) {
-			why = say("libbow fails", r, &e);
+			why = recover_say("libbow fails", r, &e);
 		} else {
 			r = 0;
 		}
 	}
 	if (!r || why)
 		return why;
-	r = run(sim, rec->action, false, &e);
-	return good(rec, r) ? NULL : say("libbow fails", r, &e);
+	r = recover_run(sim, rec->action, false, &e);
+	return good(rec, r) ? NULL : recover_say("libbow fails", r, &e);
 }
 
 static const char *check_dry_run(struct sim *sim, const struct recovery *rec)
@@ -227,9 +238,9 @@ static const char *check_dry_run(struct sim *sim, const struct recovery *rec)
 
 	if (!one_in(&sim->ex.rng, 8))
 		return NULL;
-	r = run(sim, rec->action, true, &e);
+	r = recover_run(sim, rec->action, true, &e);
 	if (!good(rec, r))
-		return say("a dry run fails", r, &e);
+		return recover_say("a dry run fails", r, &e);
 	return sim->ex.writes ? "a dry run writes" : NULL;
 }
 
@@ -237,7 +248,7 @@ static const char *check_again(struct sim *sim, const struct recovery *rec)
 {
 	struct bow_error e;
 
-	if (run(sim, rec->action, false, &e) != -ENODATA)
+	if (recover_run(sim, rec->action, false, &e) != -ENODATA)
 		return "a log is there after it was completed";
 	return sim->ex.writes ? "without a log libbow writes" : NULL;
 }
@@ -288,7 +299,7 @@ const char *recover(struct sim *sim)
 
 	if (why)
 		return why;
-	if (!may_be(sim, rec.found)) {
+	if (!recover_may_find(sim, rec.found)) {
 		snprintf(text, sizeof(text), "found state %d in phase %d",
 			 (int)rec.found, (int)sim->model.phase);
 		return text;

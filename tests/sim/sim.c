@@ -5,7 +5,7 @@
  *   sim [--states N] [--long] [--first] [--seed N [--ops LIST] [--cut K [--subset S]]] [-v]
  *
  * Runs the module's pure core on a simulated disk under a random workload, cuts
- * the power at every write, and lets libbow restore what each cut may have
+ * the power at its writes, and lets libbow restore what each cut may have
  * left.  Prints TAP.  A seed alone determines the configuration and the run; of
  * the operations of its user, --ops makes only some.  With --first the first
  * failure is the end, and is not shrunk.  With --trace FILE the operations are those
@@ -214,6 +214,13 @@ static void print_coverage(const struct coverage *c)
 	       (unsigned long long)c->claimed_ahead,
 	       (unsigned long long)c->full, (unsigned long long)c->dropped,
 	       (unsigned long long)c->aborted, (unsigned long long)c->lost);
+	printf("# disks that break a promise: %llu times garbage (%llu refused, %llu no log seen), %llu flushes that were lies (%llu refused, %llu unseen)\n",
+	       (unsigned long long)c->garbage,
+	       (unsigned long long)c->garbage_refused,
+	       (unsigned long long)c->garbage_unseen,
+	       (unsigned long long)c->unflushed,
+	       (unsigned long long)c->unflushed_refused,
+	       (unsigned long long)c->unflushed_unseen);
 	if (c->resumed)
 		print_resumes(c);
 }
@@ -268,7 +275,9 @@ static bool covered(const struct coverage *c)
 	       c->rolled_twice && c->live_moves && c->next_moves &&
 	       c->next_moves_rolled && c->backup_moves && c->returned &&
 	       c->ahead && c->claimed_ahead && c->dropped && c->full &&
-	       c->aborted && c->lost &&
+	       c->aborted && c->lost && c->garbage_refused &&
+	       c->garbage_unseen && c->unflushed_refused &&
+	       c->unflushed_unseen &&
 	       (c->parts || BOW_BATCH_BLOCKS > SMALL_BATCH);
 }
 
@@ -297,13 +306,22 @@ static void print_record(const struct options *opt, const struct coverage *c,
 		       BOW_BATCH_BLOCKS > SMALL_BATCH ? "sim" : "sim-small");
 	printf("\"states\": %llu, \"torn\": %llu, "
 	       "\"cuts_more\": %llu, \"rollbacks\": %llu, "
-	       "\"commits\": %llu, \"resumes\": %llu, \"seconds\": %ld, "
+	       "\"commits\": %llu, \"resumes\": %llu, "
+	       "\"garbage\": %llu, \"garbage_refused\": %llu, "
+	       "\"garbage_unseen\": %llu, \"unflushed\": %llu, "
+	       "\"unflushed_refused\": %llu, \"unflushed_unseen\": %llu, "
+	       "\"seconds\": %ld, "
 	       "\"findings\": %u, \"kinds\": {",
 	       (unsigned long long)c->states, (unsigned long long)c->torn,
 	       (unsigned long long)c->recovery_cuts,
 	       (unsigned long long)c->rollbacks,
 	       (unsigned long long)c->commits, (unsigned long long)c->resumed,
-	       seconds, failures);
+	       (unsigned long long)c->garbage,
+	       (unsigned long long)c->garbage_refused,
+	       (unsigned long long)c->garbage_unseen,
+	       (unsigned long long)c->unflushed,
+	       (unsigned long long)c->unflushed_refused,
+	       (unsigned long long)c->unflushed_unseen, seconds, failures);
 	for (i = 0; i < CONFIGS; i++)
 		printf("\"%s\": %llu%s", configs[i].name,
 		       (unsigned long long)states_of[i],

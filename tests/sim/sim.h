@@ -14,6 +14,7 @@
  *   trace.c     ... or from a trace of a real filesystem
  *   examine.c   power cuts, and the states of the disk that each may leave
  *   recover.c   libbow on such a state, itself cut, and what must come out
+ *   broken.c    ... and on what a disk leaves that breaks its promises
  *   resume.c    the machine stops, and goes on with the checkpoint
  *
  * A cell is what the disk writes whole: cfg->unit bytes.  The core counts in
@@ -87,6 +88,12 @@ struct disk {
 	u32 unit;		/* bytes of a cell */
 	u8 *view;		/* what a read returns */
 	u8 *safe;		/* what a power cut leaves whatever happens */
+	/* What the newest flush or FUA write replaced there, each cell once. */
+	u32 *older;
+	u8 *older_data;
+	u32 olders;
+	u8 *is_older;
+	u32 settles;		/* flushes and FUA writes so far */
 	struct io *cache;	/* completed since the last flush, oldest first */
 	struct io *flight;	/* submitted, not completed */
 	struct pick *pick;	/* scratch of disk_pending() */
@@ -127,6 +134,7 @@ u32 disk_pending(struct disk *d);
 /* Power cut: @from's safe contents and the chosen cells onto @to. */
 void disk_copy(struct disk *to, const struct disk *from);
 void disk_put(struct disk *to, const struct pick *pick);
+void disk_set(struct disk *to, u32 cell, const u8 *data);
 void disk_revert(struct disk *to, const struct disk *from);
 /* Power cut of @d itself: each pending cell survives or does not. */
 void disk_cut(struct disk *d, struct rng *rng);
@@ -168,6 +176,7 @@ struct model {
 	u8 *is_free;		/* per block: nobody's, for the next checkpoint */
 	u8 *was_free;		/* per block: at this one */
 	u8 *covered;		/* per block: a durable entry undoes it */
+	u32 *covered_by;	/* ... since this of disk.settles */
 	u32 sequence;		/* what of the log watch.c has read */
 	u32 count;
 };
@@ -299,6 +308,13 @@ struct coverage {
 	u64 mend_stops;
 	u64 resets;
 	u64 refused;
+	/* A cell is garbage, a flush was a lie: see broken.c. */
+	u64 garbage;
+	u64 garbage_refused;
+	u64 garbage_unseen;
+	u64 unflushed;
+	u64 unflushed_refused;
+	u64 unflushed_unseen;
 	/* In a checkpoint that was resumed: */
 	u64 states_after;
 	u64 batches_after;
@@ -490,5 +506,22 @@ bool resume_run(struct sim *sim);
 
 /* recover.c: NULL, or what is wrong with the state on sim->ex.disk */
 const char *recover(struct sim *sim);
+/* What block 0 is now, for libbow; 0 or -errno. */
+int recover_look(struct sim *sim, enum bow_state *state,
+		 enum bow_action *finishing, struct bow_error *e);
+/* bow_restore(); sim->ex.writes counts what it writes. */
+int recover_run(struct sim *sim, enum bow_action action, bool dry_run,
+		struct bow_error *e);
+/* A sentence, until the next one is made. */
+const char *recover_say(const char *what, int r, const struct bow_error *e);
+/* May libbow find this, so far as the checkpoint is? */
+bool recover_may_find(const struct sim *sim, enum bow_state found);
+
+/* broken.c: the same as recover() where the disk broke a promise */
+enum broken { BROKEN_GARBAGE, BROKEN_FLUSH, BROKEN_WAYS };
+/* Is there anything here to break? */
+bool recover_breaks(const struct sim *sim, u32 pending);
+const char *recover_broken(struct sim *sim, enum broken how, u32 pending,
+			   const u8 *keep);
 
 #endif /* SIM_H */

@@ -54,6 +54,7 @@ static bool block_ok(struct sim *sim, u64 source, u64 dest)
 		return false;
 	}
 	m->covered[block] = 1;
+	m->covered_by[block] = sim->disk.settles;
 	return true;
 }
 
