@@ -34,6 +34,8 @@ declare -A kinds found
 #   run_guest WHAT SEED		a guest on $dir/disk, up to its end
 #   kill_after MILLISECONDS WHAT SEED VARIANT
 #				kill one; files tell how far it had come
+#   said WORD			has a script of it told that?
+#   console			print what its kernel said
 #   undo OPTION			bow-restore on the disk
 #   guest_off			the guest, if it lives again, ends by itself
 #   kill_guest			no guest is left, in any case
@@ -125,13 +127,20 @@ judge()
 	esac
 }
 
+# A guest whose script or kernel had failed by itself was not killed.
+sound()
+{
+	! said failed || { echo "the script of the guest failed"; return 1; }
+	console | kernel_sound -
+}
+
 # kill_and_judge MILLISECONDS WHAT START SEED VARIANT
 kill_and_judge()
 {
 	local status=0
 
-	rm -f "$dir/$2" "$dir/begun"
-	kill_after "$1" "$2" "$4" "$5" && judge "$2" "$3" || status=1
+	rm -f "$dir/$2" "$dir/begun" "$dir/failed"
+	kill_after "$1" "$2" "$4" "$5" && sound && judge "$2" "$3" || status=1
 	kill_guest
 	return "$status"
 }

@@ -4,7 +4,8 @@
 # guest.sh FAULT DISK SEED
 #
 # In a guest: dm-bow over "low" over DISK, a clean ext4; a checkpoint; a load
-# while FAULT is there, and before and after it.  The filesystem may fail.
+# while FAULT is there, and before and after it.  The filesystem may fail.  A fault
+# that did not strike is a failure: nothing was tried.
 
 fault=$1 disk=$2
 random=$3
@@ -24,6 +25,8 @@ low()
 }
 
 # write SECONDS
+#   Counts in $failed what was not written.
+failed=0
 write()
 {
 	end=$(($(date +%s) + $1))
@@ -34,19 +37,45 @@ write()
 		dd if=/dev/urandom of="$m/a/$picked" bs=8k count=4 conv=notrunc
 		cp "$m/a/$picked" "$m/b/copy$((i % 7))"
 		rm -f "$m/b/$i"
-		flush_file "$m/a/$picked"
+		flush_file "$m/a/$picked" || failed=$((failed + 1))
 		# Also where no filesystem stands between.
 		[ -z "$raw" ] || dd if=/dev/urandom of="$device" bs=4k count=2 \
-			seek=$((4000 + i)) oflag=direct conv=notrunc
+			seek=$((4000 + i)) oflag=direct conv=notrunc ||
+			failed=$((failed + 1))
 	done >/dev/null 2>&1
+}
+
+# struck COUNT WHAT
+struck()
+{
+	echo "$1 $2"
+	[ "$1" -gt 0 ] || exit
+}
+
+# written NAME: sectors, of a block device
+written()
+{
+	awk -v name="$1" '$3 == name { print $10 }' /proc/diskstats
 }
 
 # flakey FEATURE...: down for a second, up for the next, as long as it is there.
 flakey()
 {
 	low "0 $sectors flakey $disk 0 1 1 $# $*"
+	before=$(dropped) all=$(written dm-0)
 	write 5
 	low "$works"
+	case $* in
+	drop_writes) struck $(($(dropped) - before)) "sectors dropped" ;;
+	corrupt*) struck $(($(written dm-0) - all)) "sectors written" ;;
+	*) struck "$failed" "writes failed" ;;
+	esac
+}
+
+# Sectors that "low" has acknowledged and the disk has never seen.
+dropped()
+{
+	echo $(($(written dm-0) - $(written "${disk#/dev/}")))
 }
 
 # Some places fail, anywhere but in block 0.
@@ -63,16 +92,19 @@ error_table()
 	echo "$at $((sectors - at)) linear $disk $at"
 }
 
+# Sectors that cannot be read, until they are written: of files, which will have to be
+# backed up.
 dust()
 {
 	low "0 $sectors dust $disk 0 512"
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-		pick 32768
-		dmsetup message low 0 addbadblock $((8 + picked * 2 % sectors))
+	for file in "$m"/a/1*; do
+		dmsetup message low 0 addbadblock "$(filefrag -b512 -e "$file" |
+			awk -F'[ .:]+' '$2 == 0 { print $5 }')" || exit
 	done
 	dmsetup message low 0 enable
 	write 5
 	dmsetup message low 0 disable
+	struck "$failed" "writes failed"
 }
 
 # alloc NAME: allocations of the writers and of all threads of the kernel fail.
@@ -88,9 +120,11 @@ alloc()
 	for p in /proc/[0-9]*; do
 		[ -n "$(cat "$p/cmdline")" ] || echo 1 >"$p/make-it-fail"
 	done 2>/dev/null
-	echo -1 >"$d/times"
+	echo 1000000 >"$d/times"
 	write 5
+	left=$(cat "$d/times")
 	echo 0 >"$d/times"
+	struck $((1000000 - left)) "allocations failed"
 }
 
 full()
@@ -111,10 +145,12 @@ tables()
 {
 	write 6 &
 	end=$(($(date +%s) + 6))
+	done=0
 	while [ "$(date +%s)" -lt "$end" ]; do
 		dmsetup table bow-root | dmsetup load bow-root
-		dmsetup suspend bow-root && dmsetup resume bow-root
-		dmsetup suspend --noflush bow-root && dmsetup resume bow-root
+		dmsetup suspend bow-root && dmsetup resume bow-root &&
+			dmsetup suspend --noflush bow-root &&
+			dmsetup resume bow-root && done=$((done + 1))
 		dmsetup message bow-root 0 free 8000 800
 		dmsetup message bow-root 0 checkpoint
 		dmsetup message bow-root 0 restart
@@ -122,6 +158,7 @@ tables()
 		echo 0 >/sys/block/dm-1/bow/state
 	done 2>/dev/null
 	wait
+	struck "$done" "times suspended"
 }
 
 dmsetup create low --table "$works"
@@ -140,6 +177,7 @@ mkdir -p "$m"
 mount -t ext4 -o ro,errors=continue "$device" "$m" &&
 	bowctl -q checkpoint "$m" && mount -o remount,rw "$m" || exit
 write 2
+[ "$failed" = 0 ] || exit
 [ "$fault" = full ] || raw=1
 case $fault in
 errors | cache-errors) flakey ;;
@@ -149,7 +187,8 @@ corrupt) flakey corrupt_bio_byte 33 w 7 0 ;;
 places)
 	low "$(error_table)"
 	write 5
-	low "$works" ;;
+	low "$works"
+	struck "$failed" "writes failed" ;;
 dust) dust ;;
 failslab | fail_page_alloc) alloc "$fault" ;;
 full) full || exit ;;

@@ -99,11 +99,9 @@ qemu_reset()
 	vm_reply 60
 }
 
-# Neither the kernel nor the script had failed, or it was no kill.
-qemu_sound()
+console()
 {
-	! said failed || { echo "the script of the guest failed"; return 1; }
-	vm_console_text | kernel_sound -
+	vm_console_text
 }
 
 kill_after()
@@ -121,7 +119,6 @@ kill_after()
 		qemu_reset || return
 	fi
 	! said begun || : >"$dir/begun"
-	qemu_sound
 }
 
 undo()

@@ -47,6 +47,16 @@ run_guest()
 	uml_run "$dir" 300 ubd0="$dir/disk" || { cat "$dir/output"; return 1; }
 }
 
+said()
+{
+	[ -e "$dir/$1" ]
+}
+
+console()
+{
+	cat "$dir/console.log"
+}
+
 # All of its processes are killed so long after it has begun.
 kill_after()
 {
@@ -57,7 +67,7 @@ kill_after()
 	uml_run "$dir" 300 ubd0="$dir/disk" umid=guest uml_dir="$dir/uml/" \
 		>/dev/null 2>&1 &
 	runner=$!
-	until [ -e "$dir/$2" ]; do
+	until said "$2"; do
 		[ "$SECONDS" -lt "$deadline" ] || {
 			echo "the guest did not begin"
 			return 1

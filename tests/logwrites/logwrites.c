@@ -241,6 +241,22 @@ static void walk(void)
 	}
 }
 
+/* A run that was cut short is none, whatever its part is worth. */
+static void check_whole(void)
+{
+	u32 i = recording.count;
+
+	while (i && !(recording.events[i - 1].flags & EVENT_MARK))
+		i--;
+	if (!i || (strcmp(recording.events[i - 1].mark, "end") &&
+		   strcmp(recording.events[i - 1].mark, "rolled-back")))
+		die("the recording has no end");
+	if (!checkpoints)
+		die("the recording has no checkpoint");
+	if (!d0_prefix && !trial.count.rollbacks)
+		die("nothing was rolled back");
+}
+
 /* ---- options and counts ---- */
 
 static void print_counts(void)
@@ -297,6 +313,7 @@ int main(int argc, char **argv)
 	if (!discarded)
 		die("no memory");
 	walk();
+	check_whole();
 	print_counts();
 	return trial.count.wrong != 0;
 }
