@@ -73,6 +73,9 @@ stress_and_roll_back()
 overwrite='dd if=/dev/zero of=/dev/mapper/bow-root bs=64k count=100 seek=528 \
 	oflag=direct conv=notrunc'
 
+# In the guest: until the pool is empty and a write waits.
+until_waiting='until grep -q waiting /sys/block/dm-1/bow/health; do sleep 0.1; done'
+
 # little_free: only 4 MiB are free.
 little_free()
 {
@@ -96,7 +99,7 @@ little_free()
 @test "engine: on_full:wait waits until the administrator commits" {
 	little_free
 	guest_raw 4096 on_full:wait:50
-	vm_run "(sleep 4; dmsetup status bow-root >/tmp/status
+	vm_run "($until_waiting; dmsetup status bow-root >/tmp/status
 		dmsetup message bow-root 0 commit) & $overwrite"
 	run vm_run 'cat /tmp/status; cat /sys/block/dm-1/bow/stalls'
 	[[ $output == *" bow checkpoint waiting "* ]]
@@ -109,12 +112,12 @@ little_free()
 	little_free
 	guest_raw 4096 on_full:wait:50
 	# Half of what is free is the filesystem's, then it is not.
-	vm_run 'dd if=/dev/zero of=/dev/mapper/bow-root bs=512 count=4096 \
+	vm_run "dd if=/dev/zero of=/dev/mapper/bow-root bs=512 count=4096 \
 			seek=20000 conv=notrunc
-		(sleep 4; blkdiscard -o $((20000 * 512)) -l $((4096 * 512)) \
+		($until_waiting; blkdiscard -o $((20000 * 512)) -l $((4096 * 512)) \
 			/dev/mapper/bow-root) &
 		dd if=/dev/zero of=/dev/mapper/bow-root bs=64k count=40 \
-			seek=528 oflag=direct conv=notrunc'
+			seek=528 oflag=direct conv=notrunc"
 	[ "$(status_of stalls)" = 1 ]
 	run vm_run 'cat /sys/block/dm-1/bow/health'
 	[ "$output" = ok ]

@@ -454,11 +454,7 @@ cut_after_work()
 	vm_wait_console '^\(initramfs\)' 90
 	vm_type exit
 	# Nothing is mounted as long as the log is there.
-	until [ "$(grep -ac 'waiting for a decision' \
-			"$vm_dir/console.log")" = 2 ]; do
-		vm_alive
-		sleep 0.1
-	done
+	vm_wait_console 'waiting for a decision' 60 2
 	vm_type 'bow-restore --check /dev/vda; bow-restore --rollback /dev/vda'
 	vm_wait_console 'rolled back' 60
 	vm_type exit

@@ -287,14 +287,13 @@ vm_console_text()
 	tail -c "+$((vm_console_start + 1))" "$vm_dir/console.log"
 }
 
-# vm_wait_console REGEX SECONDS
-#   Wait until the console has shown a match since vm_start.
+# vm_wait_console REGEX SECONDS [LINES]
+#   Wait until the console has shown a match since vm_start, or so many.
 vm_wait_console()
 {
 	local deadline=$((SECONDS + $2 * vm_slow))
 
-	# Not grep -q: it would end tail by a broken pipe, a failure here.
-	until vm_console_text | grep -aE "$1" >/dev/null; do
+	until [ "$(vm_console_text | grep -acE "$1")" -ge "${3:-1}" ]; do
 		if ! vm_alive || [ "$SECONDS" -ge "$deadline" ]; then
 			vm_fail "the console did not show: $1"
 			return 1
