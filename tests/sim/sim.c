@@ -19,12 +19,12 @@
 
 #include "sim.h"
 
-#define STATES_DEFAULT 300000u
+#define STATES_DEFAULT 200000u
 #define STATES_LONG 4000000u
 /* The devices are small: with larger batches every write fits in one. */
 #define SMALL_BATCH 64u
 /* With fewer, some rare case may be missing; of small batches none. */
-#define STATES_COVER (BOW_BATCH_BLOCKS > SMALL_BATCH ? 300000u : 100000u)
+#define STATES_COVER (BOW_BATCH_BLOCKS > SMALL_BATCH ? 200000u : 100000u)
 
 static const struct config configs[] = {
 	{ "bs 512", 512, 512, false, false, false },
