@@ -365,7 +365,7 @@ bench-upgrade: all test-programs
 	$(Q)tests/bench-upgrade.sh
 
 check-kernels: all test-programs
-	$(Q)tests/kernels.sh --vm engine.bats --vm requests.bats --vm resume.bats \
+	$(Q)tests/kernels.sh --vm engine.bats --vm failures.bats --vm requests.bats --vm resume.bats \
 		--vm removal.bats --vm scenarios.bats
 
 bench-write: all kmod test-programs
