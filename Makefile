@@ -160,7 +160,7 @@ help:
 # Windows so small that small logs need many, batches that small writes overflow.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
 	-DGATHERED=5u -DCHUNK_RUNS=4u -DPIECE_WORDS=2u -DAIO_LEAST=1u -DWRITES_MAX=2u \
-	-DBOW_BATCH_BLOCKS=24u -DBOW_BATCH_COPIES=5u
+	-DBOW_BATCH_BLOCKS=24u -DBOW_BATCH_COPIES=5u -DBOW_ENTRY_BYTES=409600u
 
 # Rebuild everything when the flags change.
 FLAGS_NOW := $(CC)|$(KLCC)|$(BASE_CFLAGS)|$(KLIBC_CFLAGS)|$(CFLAGS)|$(LDFLAGS)|$(SMALL)

@@ -95,6 +95,8 @@ static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_OVERLAP] = { DAMAGED, "source", "overlaps its dest", "dest" },
 	[BOW_WHY_ENTRY_CSUM] = { DAMAGED, "the backup at sector",
 				 "does not match its checksum", NULL },
+	[BOW_WHY_AMOUNT] = { DAMAGED, "with it the entries are about",
+			     "bytes, more than any writer copies", "bytes:" },
 	[BOW_WHY_NOT_DISJOINT] = { DAMAGED, "sector",
 				   "would be written and is still needed: the "
 				   "backups and the blocks to put back are "

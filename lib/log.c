@@ -242,6 +242,21 @@ static int undo(struct walk *w, const struct bow_entry *entry, u32 index)
 	return r ? no_memory_for_map(w) : 0;
 }
 
+/*
+ * What is done for an entry takes time by its size.  A writer backs up each block
+ * once, in entries of any size, and may move what it has backed up for ever, but then
+ * in many entries: without this a forged log of a megabyte would take days.
+ */
+static int check_amount(const struct walk *w)
+{
+	const struct bow_log *log = w->log;
+	u64 limit = (log->sectors << BOW_SECTOR_SHIFT) +
+		    log->entries * BOW_ENTRY_BYTES;
+
+	return log->backup_bytes <= limit ?
+		       0 : bow_bad(w->e, BOW_WHY_AMOUNT, log->backup_bytes, limit);
+}
+
 static int walk_entry(struct walk *w, u32 index)
 {
 	struct bow_entry entry;
@@ -256,7 +271,8 @@ static int walk_entry(struct walk *w, u32 index)
 		return r;
 	kind = kind_of(w, index, &entry);
 	count_entry(w, &entry, kind);
-	if (w->visit)
+	r = check_amount(w);
+	if (!r && w->visit)
 		r = w->visit(w->ctx, w->log, w->h.sequence, index, &entry, kind,
 			     w->e);
 	if (!r && undone(w, kind))

@@ -119,6 +119,14 @@ int bow_entry_check(const struct bow_entry *entry, const struct bow_header *h,
 		    u32 index, u64 sectors, struct bow_error *e);
 
 /*
+ * The largest entry that a writer makes more than a few of, bytes: dm-bow copies 1
+ * MiB at a time, Android's kernel as much as a write has, which is seldom more.
+ */
+#ifndef BOW_ENTRY_BYTES
+#define BOW_ENTRY_BYTES (4u << 20)
+#endif
+
+/*
  * Must its contents have the checksum that it names?  In v1.1 the kind tells, and 0 is
  * a checksum as any other: that of a block 0 of zeros.
  */

@@ -212,8 +212,39 @@ static void read_error(void)
 	CHECK(k > 4);
 }
 
+/* Ranges that are moved about: refused before it takes any time. */
+static void too_much(void)
+{
+	u32 refused = 0, n;
+
+	for (n = 20; n < 40; n++) {
+		u64 bytes = (n * 120ull + 1) * MEM_BS;
+		struct bow_log log;
+		u32 i;
+		int r;
+
+		log_begin(&l, BOW_HEADER_SIZE);
+		for (i = 0; i < n; i++)
+			add(1, LOG_PLACE, 120, 1);
+		log_seal(&l);
+		mem_init(&m, l.img);
+		r = bow_log_open(&m.dev, &log, &e);
+		if (!r)
+			r = bow_log_scan(&m.dev, &log, NULL, &e);
+		if (r) {
+			CHECK(r == -EUCLEAN && e.why == BOW_WHY_AMOUNT);
+			refused++;
+		} else {
+			CHECK(bytes <= MEM_BYTES + (n + 1ull) * BOW_ENTRY_BYTES);
+		}
+		bow_log_free(&log);
+	}
+	CHECK(refused > 5 && refused < 15);
+}
+
 int main(void)
 {
+	RUN(too_much, "scan: more than any writer copies is refused");
 	RUN(bounded, "verify: what was moved often is not read as often");
 	RUN(damage_is_seen, "verify: what is put back is verified all the same");
 	RUN(backed_up_twice, "verify: a long log backs up each block once");
