@@ -95,7 +95,7 @@ caught_in_vm()
 		echo 'nothing: it does not build'
 		return
 	fi
-	for file in tests/vm/{engine,failures,requests}.bats; do
+	for file in tests/vm/{failures,engine,requests}.bats; do
 		while IFS= read -r title; do
 			bats --tap -f "$title" "$file" >test.log 2>&1 </dev/null &&
 				grep -q '^ok 1 ' test.log && continue
