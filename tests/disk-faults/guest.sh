@@ -107,21 +107,46 @@ dust()
 	struck "$failed" "writes failed"
 }
 
-# alloc NAME: allocations of the writers and of all threads of the kernel fail.
+# Threads allocate few pages: a writer whose own allocations fail as well.  It has to
+# start no program, which User-Mode Linux does not survive.
+hurt()
+{
+	text=$(od -An -v -tx1 -N3000 /dev/urandom)
+	i=0
+	echo 1 >/proc/self/make-it-fail
+	while [ -e /run/hurting ]; do
+		i=$((i + 1))
+		echo "$text" >"$m/b/hurt$((i % 20))"
+	done
+}
+
+# alloc NAME: allocations of the threads of the kernel, and of some writers, fail.
 alloc()
 {
 	mount -t debugfs debug /sys/kernel/debug
 	d=/sys/kernel/debug/$1
 	echo Y >"$d/task-filter"
 	echo N >"$d/ignore-gfp-wait"
-	[ "$1" != fail_page_alloc ] || echo 0 >"$d/min-order"
 	echo 0 >"$d/verbose"
 	echo 7 >"$d/probability"
+	# Pages for files are "highmem".
+	[ "$1" != fail_page_alloc ] || {
+		echo 0 >"$d/min-order"
+		echo N >"$d/ignore-gfp-highmem"
+	}
+	# Linux 6.1 panics when jbd2's thread gets no page for a buffer.
 	for p in /proc/[0-9]*; do
-		[ -n "$(cat "$p/cmdline")" ] || echo 1 >"$p/make-it-fail"
+		case $(cat "$p/comm") in
+		jbd2*)	;;
+		*) [ -n "$(cat "$p/cmdline")" ] || echo 1 >"$p/make-it-fail" ;;
+		esac
 	done 2>/dev/null
 	echo 1000000 >"$d/times"
+	: >/run/hurting
+	hurt 2>/dev/null &
 	write 5
+	rm /run/hurting
+	wait
 	left=$(cat "$d/times")
 	echo 0 >"$d/times"
 	struck $((1000000 - left)) "allocations failed"

@@ -152,21 +152,24 @@ static const char *recover_garbage(struct sim *sim, u32 spoilt)
 
 /*
  * Some cells, or all, are as before it; but not those of D0 itself, which may be
- * among them when a checkpoint begins.
+ * among them when a checkpoint begins, nor block 0, which may be the log of the
+ * checkpoint before.
  */
 static void unflush(struct sim *sim)
 {
 	const struct model *m = &sim->model;
 	struct rng *rng = &sim->ex.rng;
 	u32 kept_one_in = 2 + rng_below(rng, 8), i;
+	bool logged = bow_get_le32(sim->disk.safe) == BOW_MAGIC_LOG;
 	bool all = one_in(rng, 4);
 
 	for (i = 0; i < sim->disk.olders; i++) {
 		u32 block = sim->disk.older[i] / sim->cpb;
-		bool was_used = block && (block >= sim->blocks ||
-					  !m->was_free[block]);
+		bool ours = block ? block < sim->blocks &&
+				    (m->was_free[block] || m->covered[block]) :
+				    logged;
 
-		if ((was_used && !m->covered[block]) ||
+		if (!ours ||
 		    (!all && one_in(rng, kept_one_in)))
 			continue;
 		disk_set(&sim->ex.disk, sim->disk.older[i],
