@@ -91,12 +91,25 @@ wait_said()
 	done
 }
 
+# Print twice where the processors are.
+where_is_it()
+{
+	local line
+
+	for _ in 1 2; do
+		echo 'info registers -a' >&"$vm_monitor"
+		while read -r -t 1 -u "$vm_monitor_out" line; do
+			[[ $line != *[RE]IP=* ]] || echo "$line"
+		done
+	done
+}
+
 # The first reply after it is that of the next boot: the script before never
 # ends.
 qemu_reset()
 {
 	vm_monitor_send system_reset
-	vm_reply 60
+	vm_reply 60 || { where_is_it; return 1; }
 }
 
 console()
