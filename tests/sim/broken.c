@@ -212,7 +212,8 @@ static const char *recover_unflushed(struct sim *sim)
 	if (!r && found == BOW_STATE_ACTIVE)
 		r = recover_run(sim, BOW_ACTION_ROLLBACK, false, &e);
 	if (r)
-		return refused(sim, NULL, r, &e, true, &cov->unflushed_refused);
+		return refused(sim, "refused", r, &e, true,
+			       &cov->unflushed_refused);
 	/* No checkpoint yet, or none any more: what was flushed is not known. */
 	if (found == BOW_STATE_FINISHING ||
 	    (found == BOW_STATE_NONE && sim->model.phase != PHASE_ACTIVE))
