@@ -52,14 +52,11 @@ scripts()
 }
 
 # hosted_cc COMPILER
-#   All hosted programs and tests with warnings as errors.  check.sh has made those in
-#   BOW_BUILT so, with cc.
+#   All hosted programs and tests with warnings as errors.
 hosted_cc()
 {
 	local b=$out/$1
 
-	[ "$(command -v "$1" | xargs readlink -f)" != \
-		"$(command -v cc | xargs readlink -f)" ] || b=${BOW_BUILT:-$b}
 	make -s B="$b" CC="$1" CFLAGS=-Werror "$b/bow-verify" "$b/bowctl" \
 		test-programs
 }
