@@ -253,7 +253,7 @@ static void check_whole(void)
 		die("the recording has no end");
 	if (!checkpoints)
 		die("the recording has no checkpoint");
-	if (!d0_prefix && !trial.count.rollbacks)
+	if (!d0_prefix && !trial.count.rollbacks && !trial.count.wrong)
 		die("nothing was rolled back");
 }
 
