@@ -35,13 +35,13 @@ static u32 ends_in(const struct sim *sim, u32 cell)
 	return cell >= live0 && cell - live0 < sim->cpb ? cell - live0 : cell;
 }
 
-static const char *refused(struct sim *sim, const char *what, int r,
-			   const struct bow_error *e, bool may, u64 *count)
+static const char *refused(struct sim *sim, int r, const struct bow_error *e,
+			   bool may, u64 *count)
 {
 	if (sim->ex.writes)
 		return "what is refused has been written to";
 	if (!may)
-		return recover_say(what, r, e);
+		return recover_say("garbage elsewhere, and libbow refuses", r, e);
 	++*count;
 	return NULL;
 }
@@ -122,18 +122,16 @@ static const char *recover_garbage(struct sim *sim, u32 spoilt)
 	cov->garbage++;
 	r = recover_look(sim, &found, &finishing, &e);
 	if (r)
-		return refused(sim, "garbage elsewhere, and the log is refused",
-			       r, &e, in_log, &cov->garbage_refused);
+		return refused(sim, r, &e, in_log, &cov->garbage_refused);
 	/* No log is seen where its first cell is garbage. */
 	if (found == BOW_STATE_NONE && spoilt == 0) {
 		cov->garbage_unseen++;
 		return NULL;
 	}
-	if (!in_log && !recover_may_find(sim, found))
-		return "garbage elsewhere changes what is found";
+	if ((!in_log || found == BOW_STATE_NONE) && !recover_may_find(sim, found))
+		return "garbage changes what is found";
 	if (found == BOW_STATE_NONE)
-		return recover_may_find(sim, found) ? NULL :
-						      "the log is not found";
+		return NULL;
 	if (found == BOW_STATE_FINISHING)
 		action = finishing;
 	else
@@ -141,8 +139,7 @@ static const char *recover_garbage(struct sim *sim, u32 spoilt)
 						   BOW_ACTION_ROLLBACK;
 	r = recover_run(sim, action, false, &e);
 	if (r)
-		return refused(sim, "garbage elsewhere, and libbow fails", r, &e,
-			       in_log, &cov->garbage_refused);
+		return refused(sim, r, &e, in_log, &cov->garbage_refused);
 	return action == BOW_ACTION_COMMIT ?
 		       check_commit(sim, spoilt) :
 		       model_check_d0(sim, sim->ex.disk.view, &cell);
@@ -169,8 +166,7 @@ static void unflush(struct sim *sim)
 				    (m->was_free[block] || m->covered[block]) :
 				    logged;
 
-		if (!ours ||
-		    (!all && one_in(rng, kept_one_in)))
+		if (!ours || (!all && one_in(rng, kept_one_in)))
 			continue;
 		disk_set(&sim->ex.disk, sim->disk.older[i],
 			 sim->disk.older_data + bytes_of(sim, i));
@@ -212,8 +208,7 @@ static const char *recover_unflushed(struct sim *sim)
 	if (!r && found == BOW_STATE_ACTIVE)
 		r = recover_run(sim, BOW_ACTION_ROLLBACK, false, &e);
 	if (r)
-		return refused(sim, "refused", r, &e, true,
-			       &cov->unflushed_refused);
+		return refused(sim, r, &e, true, &cov->unflushed_refused);
 	/* No checkpoint yet, or none any more: what was flushed is not known. */
 	if (found == BOW_STATE_FINISHING ||
 	    (found == BOW_STATE_NONE && sim->model.phase != PHASE_ACTIVE))
