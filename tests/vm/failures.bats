@@ -20,23 +20,44 @@ teardown()
 	common_teardown
 }
 
-# low_fails START LENGTH
-#   Print a guest command that makes a range of sectors of the disk fail.
-low_fails()
+# low_has START LENGTH TARGET
+#   Print a guest command that makes a range of sectors of the disk that target.
+low_has()
 {
 	local n=131072 end=$(($1 + $2)) map
 
 	map="0 $1 linear /dev/vda 0\n"
 	[ "$1" != 0 ] || map=
-	map+="$1 $2 error\n$end $((n - end)) linear /dev/vda $end\n"
-	echo "dmsetup suspend --noflush low
-		printf '$map' | dmsetup load low
-		dmsetup resume low"
+	map+="$1 $2 $3\n$end $((n - end)) linear /dev/vda $end\n"
+	echo "dmsetup suspend --noflush low &&
+		printf '$map' | dmsetup load low &&
+		dmsetup resume low || exit"
 }
 
-low_works='dmsetup suspend --noflush low
-	echo "0 131072 linear /dev/vda 0" | dmsetup load low
-	dmsetup resume low'
+# low_fails START LENGTH
+low_fails()
+{
+	low_has "$1" "$2" error
+}
+
+low_works=$(low_has 0 8 'linear /dev/vda 0')
+
+# same_as_d0 IMAGE: where it was in use.
+same_as_d0()
+{
+	"$vm_src/build/tests/mklog" --compare "$d0" "$1" "$d0.free"
+}
+
+# guest_without_checkpoint
+#   As guest_raw, in state 0 with other free ranges to be told.
+guest_without_checkpoint()
+{
+	guest_raw 4096
+	vm_run 'dmsetup message bow-root 0 commit &&
+		dmsetup message bow-root 0 restart && sync'
+	cp "$img" "$d0"
+	echo '60000 30000' >"$d0.free"
+}
 
 # Write the block $1 of the device.
 write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
@@ -107,50 +128,34 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 	vm_run 'dmsetup message bow-root 0 commit && dmsetup status bow-root'
 	vm_cut
 	"$restore" -q "$img.cut"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img.cut" "$d0.free"
+	same_as_d0 "$img.cut"
 	run -2 "$restore" --check "$img"
 }
 
 @test "failures: a checkpoint that cannot be written leaves the device alone" {
-	guest_raw 4096
-	vm_run 'dmsetup message bow-root 0 commit &&
-		dmsetup message bow-root 0 restart && sync'
-	cp "$img" "$d0"
+	guest_without_checkpoint
 	vm_run "dmsetup message bow-root 0 free 60000 30000
 		$(low_fails 87952 16)"'
 		dmsetup message bow-root 0 checkpoint && exit 1
 		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
 	vm_cut
 	# Free blocks may have been written: the map, a copy of block 0.
-	echo '60000 30000' >"$d0.free"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	same_as_d0 "$img"
 }
 
 # Print the checksum of the block $1 of the device, as it is read.
 sum_block='sum() { dd if=/dev/mapper/bow-root bs=4096 skip=$1 count=1 \
 	iflag=direct 2>/dev/null | md5sum; }'
 
-# same_as_d0 IMAGE: where it was in use.
-same_as_d0()
-{
-	"$vm_src/build/tests/mklog" --compare "$d0" "$1" "$d0.free"
-}
-
 # Sector 0, written first, names a log; what follows it cannot be written, nor given
 # back.
 @test "failures: an activation that half overwrote block 0: no write is taken, and a restore gives D0" {
 	raw_modules=dm_flakey
-	guest_raw 4096
-	vm_run 'dmsetup message bow-root 0 commit &&
-		dmsetup message bow-root 0 restart && sync'
-	cp "$img" "$d0"
-	echo '60000 30000' >"$d0.free"
-	vm_run "$write_block"'
+	guest_without_checkpoint
+	vm_run "$write_block
 		insmod /t/dm-flakey.ko
 		dmsetup message bow-root 0 free 60000 30000
-		dmsetup suspend low &&
-		printf "0 1 linear /dev/vda 0\n1 7 flakey /dev/vda 1 0 1000 1 error_writes\n8 131064 linear /dev/vda 8\n" |
-			dmsetup load low && dmsetup resume low || exit 1
+		$(low_has 1 7 'flakey /dev/vda 1 0 1000 1 error_writes')"'
 		dmsetup message bow-root 0 checkpoint && exit 1
 		[ $(cat /sys/block/dm-1/bow/state) = 0 ] || exit 1
 		[ $(cat /sys/block/dm-1/bow/health) = failed ] || exit 1
@@ -196,7 +201,7 @@ same_as_d0()
 # The record, in sector 0, is written; the rest of block 0 is not.
 @test "failures: a commit that stops half-way: nothing is logged after it; it can be completed" {
 	guest_raw 4096
-	vm_run "$write_block; $sum_block"'
+	vm_run "$write_block"'
 		w 100 && w 0 || exit 1
 		'"$(low_fails 1 7)"'
 		dmsetup message bow-root 0 commit && exit 1
@@ -230,13 +235,9 @@ same_as_d0()
 @test "failures: a discarded block is not taken while a write to it is in flight" {
 	raw_modules=dm_delay
 	guest_raw 4096
-	vm_run 'insmod /t/dm-delay.ko'
 	# Sectors 64000 to 64007 are written two seconds late.
-	vm_run "$write_block"'
-		w 8000 || exit 1
-		dmsetup suspend low &&
-		printf "0 64000 linear /dev/vda 0\n64000 8 delay /dev/vda 64000 0 /dev/vda 64000 2000\n64008 67064 linear /dev/vda 64008\n" |
-			dmsetup load low && dmsetup resume low || exit 1
+	vm_run "$write_block; insmod /t/dm-delay.ko; w 8000 || exit 1
+		$(low_has 64000 8 'delay /dev/vda 64000 0 /dev/vda 64000 2000')"'
 		(w 8000 && : >/tmp/written) &
 		until set -- $(cat /sys/block/dm-1/inflight) && [ $2 -gt 0 ]; do
 			sleep 0.1
