@@ -85,12 +85,14 @@ static void spoil(struct sim *sim, const struct pick *pick)
 	free(data);
 }
 
-/* Half of them where it hurts. */
+/* Half of them in block 0, where it hurts, if one is there. */
 static u32 choose_cell(struct sim *sim, u32 pending)
 {
 	u32 first = rng_below(&sim->ex.rng, pending), i;
 
-	for (i = 0; i < pending && one_in(&sim->ex.rng, 2) == 0; i++) {
+	if (one_in(&sim->ex.rng, 2))
+		return first;
+	for (i = 0; i < pending; i++) {
 		u32 at = (first + i) % pending;
 
 		if (sim->disk.pick[at].io->cell + sim->disk.pick[at].i < sim->cpb)
