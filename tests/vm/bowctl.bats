@@ -184,7 +184,7 @@ in_background()
 		[ "$(status_of copies)" -gt 0 ]
 		vm_cut
 		"$restore" -q --rollback "$img"
-		"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+		assert_raw_d0 "$img"
 	done
 }
 

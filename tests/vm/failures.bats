@@ -42,12 +42,6 @@ low_fails()
 
 low_works=$(low_has 0 8 'linear /dev/vda 0')
 
-# same_as_d0 IMAGE: where it was in use.
-same_as_d0()
-{
-	"$vm_src/build/tests/mklog" --compare "$d0" "$1" "$d0.free"
-}
-
 # guest_without_checkpoint
 #   As guest_raw, in state 0 with other free ranges to be told.
 guest_without_checkpoint()
@@ -128,7 +122,7 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 	vm_run 'dmsetup message bow-root 0 commit && dmsetup status bow-root'
 	vm_cut
 	"$restore" -q "$img.cut"
-	same_as_d0 "$img.cut"
+	assert_raw_d0 "$img.cut"
 	run -2 "$restore" --check "$img"
 }
 
@@ -140,7 +134,7 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 		[ $(cat /sys/block/dm-1/bow/state) = 0 ]'
 	vm_cut
 	# Free blocks may have been written: the map, a copy of block 0.
-	same_as_d0 "$img"
+	assert_raw_d0 "$img"
 }
 
 # Print the checksum of the block $1 of the device, as it is read.
@@ -171,7 +165,7 @@ sum_block='sum() { dd if=/dev/mapper/bow-root bs=4096 skip=$1 count=1 \
 	vm_cut
 	run -1 cmp -n 512 "$img" "$d0"
 	"$restore" -q "$img"
-	same_as_d0 "$img"
+	assert_raw_d0 "$img"
 }
 
 @test "failures: a log write that was lost: neither block 0 nor anything new is written" {
@@ -193,7 +187,7 @@ sum_block='sum() { dd if=/dev/mapper/bow-root bs=4096 skip=$1 count=1 \
 	vm_run 'dmsetup message bow-root 0 commit'
 	vm_cut
 	"$restore" -q "$img.cut"
-	same_as_d0 "$img.cut"
+	assert_raw_d0 "$img.cut"
 	# The write of block 0 from before is committed.
 	cmp -n 4096 "$img" /dev/zero
 }

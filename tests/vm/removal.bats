@@ -42,7 +42,7 @@ teardown()
 		rmmod dm_bow'
 	vm_cut
 	# There is something to undo.
-	run -1 "$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	run -1 assert_raw_d0 "$img"
 	roll_back_raw
 }
 
@@ -70,5 +70,5 @@ teardown()
 	vm_cut
 	assert_rolls_back
 	# There was something to undo.
-	run -1 "$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	run -1 assert_raw_d0 "$img"
 }

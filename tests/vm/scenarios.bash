@@ -159,6 +159,14 @@ status_of()
 	vm_run 'dmsetup status bow-root' | tr ' ' '\n' | sed -n "s/^$1://p"
 }
 
+# assert_raw_d0 IMAGE
+#   Every sector that was in use at the checkpoint is as it was; which were not, is
+#   in $d0.free.
+assert_raw_d0()
+{
+	"$vm_src/build/tests/mklog" --compare "$d0" "$1" "$d0.free"
+}
+
 # assert_is_d0 IMAGE
 #   Every block in use at the checkpoint is as it was; the filesystem is clean
 #   and has the same files.
@@ -168,7 +176,7 @@ assert_is_d0()
 
 	free_sectors "$d0" >"$d0.free"
 	[ "$(wc -l <"$d0.free")" -gt 0 ]
-	"$vm_src/build/tests/mklog" --compare "$d0" "$1" "$d0.free"
+	assert_raw_d0 "$1"
 	e2fsck -fn "$1" >"$1.fsck" 2>&1 || { cat "$1.fsck"; return 1; }
 	mkdir -p "$mounts/d0" "$mounts/now"
 	mount -o ro,noload,loop "$d0" "$mounts/d0"
@@ -331,5 +339,5 @@ roll_back_raw()
 {
 	vm_cut
 	"$restore" -q "$img"
-	"$vm_src/build/tests/mklog" --compare "$d0" "$img" "$d0.free"
+	assert_raw_d0 "$img"
 }
