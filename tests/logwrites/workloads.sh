@@ -268,6 +268,343 @@ w_fill()
 	w_create
 }
 
+# ---- how a file is written ----
+
+# Each write is durable before the next begins.
+w_dsync()
+{
+	for i in $n; do
+		pick 12
+		dd if=/dev/urandom of="$m/a/27" bs=4096 count=2 seek="$picked" \
+			conv=notrunc oflag=dsync 2>/dev/null
+	done
+}
+
+# And so is its place.
+w_log()
+{
+	for i in $n; do
+		dd if=/dev/urandom of="$m/log" bs=900 count=2 conv=notrunc \
+			oflag=append,sync 2>/dev/null
+	done
+}
+
+# Into space that was promised before.
+w_reserve()
+{
+	for i in $n; do
+		fallocate -l 300000 "$m/reserved$((i % 3))"
+		pick 70
+		dd if=/dev/urandom of="$m/reserved$((i % 3))" bs=4096 count=3 \
+			seek="$picked" conv=notrunc,fsync 2>/dev/null
+	done
+}
+
+w_punch()
+{
+	bytes 400000 >"$m/holes"
+	for i in $n; do
+		pick 90
+		fallocate -p -o $((picked * 4096)) -l 12288 "$m/holes"
+		flush_file "$m/holes"
+		dd if=/dev/urandom of="$m/holes" bs=4096 count=1 \
+			seek=$((picked + 1)) conv=notrunc 2>/dev/null
+	done
+	sync
+}
+
+# What is behind moves on.
+w_insert()
+{
+	for i in $n; do
+		pick 4
+		bytes 20000 >>"$m/a/$i"
+		fallocate -i -o $((picked * 4096)) -l 8192 "$m/a/$i"
+		flush_file "$m/a/$i"
+	done
+}
+
+# Two files that grow by turns, in pieces; then one goes and another comes.
+w_interleave()
+{
+	for i in $n; do
+		bytes 9000 >>"$m/even"
+		flush_file "$m/even"
+		bytes 9000 >>"$m/odd"
+		flush_file "$m/odd"
+	done
+	rm "$m/odd" && sync
+	bytes 200000 >"$m/between"
+	flush_file "$m/between"
+}
+
+# Files without a name, of which only an open descriptor is left.
+w_unlinked()
+{
+	for i in $n; do
+		exec 8>"$m/open$i" 9<>"$m/a/$i"
+		rm -f "$m/open$i" "$m/a/$i"
+		bytes 9000 >&8
+		bytes 900 >&9
+		sync
+		exec 8>&- 9>&-
+	done
+	sync
+}
+
+# xfs shares the blocks (--reflink is not busybox's).
+w_clone()
+{
+	mkdir -p "$m/clones"
+	for i in $n; do
+		cp --reflink=auto "$m/a/$i" "$m/clones/$i"
+		pick 3
+		dd if=/dev/urandom of="$m/clones/$i" bs=4096 count=1 \
+			seek="$picked" conv=notrunc,fsync 2>/dev/null
+		[ $((i % 4)) -ne 0 ] || bytes 7000 >"$m/a/$i"
+	done
+	sync
+}
+
+# ---- names ----
+
+w_trees()
+{
+	mkdir -p "$m/from" "$m/to"
+	for i in $n; do
+		mkdir -p "$m/from/$i/under"
+		bytes 2000 >"$m/from/$i/under/file"
+		rm -rf "$m/to/$i"
+		mv "$m/from/$i" "$m/to/$i"
+		[ $((i % 2)) -ne 0 ] || sync
+	done
+	mv "$m/to" "$m/from/whole" && sync
+	rm -rf "$m/from" && sync
+}
+
+w_deep()
+{
+	path=$m/deep
+	for i in $n; do
+		path=$path/a-directory-$i
+		mkdir -p "$path"
+		echo "$i" >"$path/file"
+		[ $((i % 3)) -ne 0 ] || sync
+	done
+	for i in $n; do
+		rm -r "$path"
+		path=${path%/*}
+		[ $((i % 3)) -ne 0 ] || sync
+	done
+}
+
+# More names than one block of a directory has room for.
+w_wide()
+{
+	mkdir -p "$m/wide"
+	for i in $n; do
+		(cd "$m/wide" && touch $(seq -f "one-of-many-names-%g" \
+			$((i * 20)) $((i * 20 + 19))))
+		flush_file "$m/wide/one-of-many-names-$((i * 20))"
+	done
+	for i in $n; do
+		rm -f "$m/wide"/*-names-"$i"?
+		[ $((i % 3)) -ne 0 ] || sync
+	done
+}
+
+w_nodes()
+{
+	mkdir -p "$m/nodes"
+	for i in $n; do
+		rm -f "$m/nodes/fifo$i" "$m/nodes/disk$i"
+		mkfifo "$m/nodes/fifo$i"
+		mknod "$m/nodes/disk$i" b 8 "$i"
+		[ $((i % 2)) -ne 0 ] || sync
+	done
+}
+
+# Two generations of hard links, of which files are replaced.
+w_snapshot()
+{
+	for i in 1 2 3; do
+		cp -rl "$m/a" "$m/generation$i"
+		sync
+		w_package
+		rm -rf "$m/generation$((i - 1))" && sync
+	done
+	rm -rf "$m/generation3"
+}
+
+# ---- what programs do ----
+
+# Mail: written, made durable, moved to where it is seen, read, removed.
+w_mail()
+{
+	mkdir -p "$m/mail/tmp" "$m/mail/new" "$m/mail/cur"
+	for i in $n; do
+		bytes 3000 >"$m/mail/tmp/$i"
+		flush_file "$m/mail/tmp/$i"
+		mv "$m/mail/tmp/$i" "$m/mail/new/$i"
+		[ $((i % 2)) -ne 0 ] || mv "$m/mail/new/$i" "$m/mail/cur/$i:2,S"
+		rm -f "$m/mail/cur/$((i - 4)):2,S"
+	done
+	sync
+}
+
+w_rotate()
+{
+	for i in $n; do
+		bytes 4000 >>"$m/messages"
+		flush_file "$m/messages"
+		[ $((i % 5)) -eq 0 ] || continue
+		mv -f "$m/messages.1.gz" "$m/messages.2.gz" 2>/dev/null
+		gzip -c "$m/messages" >"$m/messages.1.gz"
+		rm "$m/messages" && sync
+	done
+}
+
+# A database that writes ahead, and brings its log home now and then.
+w_wal()
+{
+	bytes 80000 >"$m/ahead"
+	for i in $n; do
+		bytes 4120 >>"$m/ahead-wal"
+		flush_file "$m/ahead-wal"
+		[ $((i % 6)) -eq 0 ] || continue
+		for _ in 1 2 3 4 5 6; do
+			pick 20
+			dd if=/dev/urandom of="$m/ahead" bs=4096 count=1 \
+				seek="$picked" conv=notrunc 2>/dev/null
+		done
+		flush_file "$m/ahead"
+		: >"$m/ahead-wal"
+	done
+	sync
+}
+
+# Sorted tables that are merged, and a file that says which are in use.
+w_tables()
+{
+	mkdir -p "$m/tables"
+	for i in $n; do
+		bytes 8000 >"$m/tables/$i"
+		flush_file "$m/tables/$i"
+		[ $((i % 4)) -eq 0 ] || continue
+		cat "$m/tables"/[0-9]* >"$m/tables/merged"
+		flush_file "$m/tables/merged"
+		echo "$i" >"$m/tables/new"
+		flush_file "$m/tables/new"
+		mv "$m/tables/new" "$m/tables/current"
+		rm "$m/tables"/[0-9]*
+	done
+	sync
+}
+
+# Objects under the name of their contents, and a reference that moves.
+w_objects()
+{
+	mkdir -p "$m/objects"
+	for i in $n; do
+		pick 256
+		mkdir -p "$m/objects/$picked"
+		bytes 1200 >"$m/objects/tmp"
+		chmod 444 "$m/objects/tmp"
+		flush_file "$m/objects/tmp"
+		ln -f "$m/objects/tmp" "$m/objects/$picked/$i"
+		rm -f "$m/objects/tmp"
+		echo "$picked" >"$m/objects/head.lock"
+		flush_file "$m/objects/head.lock"
+		mv "$m/objects/head.lock" "$m/objects/head"
+	done
+	sync
+}
+
+w_parallel()
+{
+	for name in append rename mail wal; do
+		"w_$name" &
+	done
+	wait
+	sync
+}
+
+# ---- the filesystem as a whole ----
+
+w_freeze()
+{
+	for i in $n; do
+		bytes 5000 >"$m/a/$i"
+		mv "$m/b/$i" "$m/b/frozen$i" 2>/dev/null
+		[ $((i % 3)) -eq 0 ] || continue
+		fsfreeze -f "$m"
+		fsfreeze -u "$m"
+	done
+}
+
+# again OPTIONS
+again()
+{
+	umount "$m"
+	mount -t "$fs" -o "$1" "$device" "$m"
+}
+
+w_careful()
+{
+	case $fs in
+	ext4)	again data=journal,commit=1 ;;
+	xfs)	again wsync ;;
+	f2fs)	again fsync_mode=strict,active_logs=2 ;;
+	esac
+	w_append
+	w_rename
+	again "$options"
+}
+
+# As files are removed, their blocks are discarded.
+w_discard()
+{
+	again discard
+	w_delete
+	w_create
+	rm -f "$m"/create* && sync
+	again "$options"
+}
+
+# The device itself is written to.
+w_check()
+{
+	for i in 1 2 3; do
+		w_replace
+		umount "$m"
+		case $fs in
+		ext4)	e2fsck -fy "$device" ;;
+		xfs)	xfs_repair -P "$device" ;;
+		f2fs)	fsck.f2fs -f "$device" ;;
+		esac >/dev/null 2>&1
+		mount -t "$fs" -o "$options" "$device" "$m"
+	done
+}
+
+# In block 0 is the superblock: mounted or not, it changes.
+w_label()
+{
+	for i in $n; do
+		bytes 3000 >"$m/a/$i"
+		flush_file "$m/a/$i"
+		if [ "$fs" = ext4 ]; then
+			tune2fs -L "label $i" "$device"
+		elif [ $((i % 5)) -eq 0 ]; then
+			umount "$m"
+			case $fs in
+			xfs)	xfs_admin -L "label$i" "$device" ;;
+			f2fs)	f2fslabel "$device" "label $i" ;;
+			esac
+			mount -t "$fs" -o "$options" "$device" "$m"
+		fi >/dev/null
+	done
+}
+
 w_mixed()
 {
 	for _ in 1 2 3 4; do
@@ -287,7 +624,10 @@ w_mixed()
 
 workloads='create delete rename replace append untar hardlink symlink truncate
 	overwrite direct odd directories names modes attributes big sparse
-	fallocate copy database package trim mount fill mixed'
+	fallocate copy database package trim mount fill mixed
+	dsync log reserve punch insert interleave unlinked clone
+	trees deep wide nodes snapshot mail rotate wal tables objects parallel
+	freeze careful discard check label'
 
 # workload NAME SEED COUNT
 workload()
