@@ -231,7 +231,7 @@ forced() {
 }
 
 @test "damaged: --force is refused of older logs, in a rollback, without superblock" {
-	local format
+	local format live
 
 	for format in v0 1.0; do
 		make_log --format $format --bs 4096 --damage chain-missing
@@ -244,6 +244,12 @@ forced() {
 	expect_unwritten 4 "$restore" --commit --force "$img"
 	make_log --damage sector0-zero
 	expect_unwritten 4 "$restore" --commit --force "$img"
+	# No log block before it vouches for the place that the newest one names.
+	make_log --damage chain-missing
+	live=$("$restore" --check -J "$img" 2>/dev/null | jq .sector0)
+	dd if=/dev/zero of="$img" bs=512 seek="$live" count=8 conv=notrunc status=none
+	expect_unwritten 4 "$restore" --commit --force "$img"
+	[[ $output == *"sector $live"* ]]
 	run -16 "$restore" --force "$img"
 	run -16 "$restore" --force --check "$img"
 }
