@@ -66,6 +66,15 @@ record() {
 	cmp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
 }
 
+@test "reliability: a record of a commit that is not in the history is left out" {
+	run -0 record
+	git -C "$tree" -c user.name=test -c user.email=test@example.org \
+		commit -q --amend --allow-empty -m rewritten
+	cp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+	run -0 "$tree/tests/reliability.sh"
+	cmp "$tree/docs/records.jsonl" "$BATS_TEST_TMPDIR/before"
+}
+
 # commit_of_record
 #   What the only record there is says of its commit.
 commit_of_record() {

@@ -210,12 +210,18 @@ generate()
 	done <"$doc"
 }
 
-# Those of a tree that differs from its commit would say what cannot be repeated.
+# Those of a tree that differs from its commit ("+"), or of a commit that is not in
+# the history any more, would say what cannot be repeated.
+# shellcheck disable=SC2016  # jq's own variables
 gather()
 {
-	cat "$records" build/records/*.json 2>/dev/null |
-		jq -cS 'select(.commit != "" and (.commit | endswith("+") | not))' |
-		jq -cs 'unique | sort_by(.date)[]' >"$records.new" &&
+	{
+		cat "$records"
+		cat build/records/*.json 2>/dev/null |
+			jq -cS --rawfile history <(git rev-list HEAD) '
+				INDEX($history | split("\n")[]; .[:12]) as $known |
+				select($known[.commit])'
+	} | jq -cs 'unique | sort_by(.date)[]' >"$records.new" &&
 		mv "$records.new" "$records"
 }
 
