@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -35,6 +36,10 @@ struct checkpoint {
 	char message[CTL_BATCH_SIZE];
 };
 
+/*
+ * Locked until this process and its guardian are gone: of two at once, the guardian
+ * of one that was killed would end the checkpoint of the other.
+ */
 static int open_device(struct checkpoint *c)
 {
 	char path[32];
@@ -48,7 +53,13 @@ static int open_device(struct checkpoint *c)
 	    st.st_rdev != c->place.dev)
 		return ctl_fail(c->e, -ENOTBLK, "%s: not the device meant",
 				path);
-	return 0;
+	if (!flock(c->dev_fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return ctl_fail(c->e, -EBUSY,
+				"%s is locked: is another checkpoint being taken?",
+				path);
+	return ctl_fail(c->e, -errno, "%s: flock: %s", path, strerror(errno));
 }
 
 /* Ready for a checkpoint?  A committed one makes place for the next. */
@@ -241,17 +252,17 @@ static int prepare(struct checkpoint *c, const char *name)
 	int err = ctl_place_open(&c->place, name, c->e);
 
 	if (!err)
+		err = open_device(c);
+	if (!err)
 		err = check_state(c);
 	if (!err)
 		err = check_mount(c);
-	if (!err)
-		err = open_device(c);
 	return err;
 }
 
 /*
  * For the guardian.  The module may still be at it, though nobody waits for that:
- * the commit comes after it.  EBUSY: there was no checkpoint.
+ * the commit comes after it.  EBUSY: there was none, or the device is suspended.
  */
 static int undo(void *context)
 {
@@ -259,7 +270,10 @@ static int undo(void *context)
 	struct ctl_error unused = { "" };
 	int err = ctl_dm_message(&c->place.dm, "commit", &unused);
 
-	return err == -EBUSY ? 0 : err;
+	if (err != -EBUSY)
+		return err;
+	err = ctl_dm_status(&c->place.dm, &c->status, &unused);
+	return !err && c->status.state == CTL_STATE_CHECKPOINT ? -EBUSY : err;
 }
 
 /* Freeze, do it, thaw: a failed thaw counts more than all else. */

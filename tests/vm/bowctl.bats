@@ -191,13 +191,19 @@ in_background()
 @test "bowctl: SIGTERM while frozen: thawed, no checkpoint, nothing kept" {
 	make_fragmented 64G -O ^has_journal
 	attach_and_mount
-	run -0 vm_run "$(in_background 'kill -TERM $pid')" 90
+	# Meanwhile there is no second one, whose guardian could undo the first.
+	run -0 vm_run "$(in_background 'bowctl checkpoint /mnt >/tmp/second 2>&1
+		echo "second $?" >>/tmp/second
+		kill -TERM $pid')" 90
 	[ "${lines[0]}" = "status 32" ]
 	[[ ${lines[1]} = *": interrupted" ]]
 	[ "${lines[2]}" = written ]
 	[ "${lines[3]}" = 0 ]
 	# Nothing of the broken off attempt is kept.
 	[ "$(vm_run 'cat /sys/block/dm-0/bow/free')" -eq 0 ]
+	run -0 vm_run 'cat /tmp/second'
+	[[ ${lines[0]} = *"/dev/dm-0 is locked: is another checkpoint being taken?" ]]
+	[ "${lines[1]}" = "second 8" ]
 }
 
 # assert_killed OUTPUT
