@@ -425,11 +425,19 @@ install: all
 		$(divert) --add $(GRUB_INSTALL) && \
 		ln -sfn $(sharedir)/bow/grub-install $(GRUB_INSTALL); }
 
+# Where grub-mkconfig is told to use no UUID, it finds dm-bow, or no PARTUUID of it: our
+# initramfs knows what is meant (see its hook), any other one would not find the root.
+BOW_ROOTS := [[:space:]]root=(/dev/mapper/bow-root|(PART)?UUID=)([[:space:]]|$$)
+
 # Not while there is a checkpoint: what can end it would be gone, here and in the next
 # initramfs.
 uninstall:
 	$(Q)test -n '$(DESTDIR)' || ! grep -qsx 1 /sys/block/dm-*/bow/state || { \
 		echo 'make uninstall: a checkpoint is active: commit first (bowctl commit)' >&2; \
+		exit 1; }
+	$(Q)test -n '$(DESTDIR)' || ! grep -qsE '$(BOW_ROOTS)' /boot/grub/grub.cfg || { \
+		echo 'make uninstall: /boot/grub/grub.cfg names the root in a way that only bow understands:' >&2; \
+		echo 'start once with bow=off, run update-grub, and try again' >&2; \
 		exit 1; }
 	$(Q)test -n '$(DESTDIR)' || ! command -v dkms >/dev/null || \
 		! dkms status bow/$(VERSION) | grep -q . || \

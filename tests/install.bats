@@ -22,7 +22,7 @@ in_namespace()
 	mkdir -p "$BATS_TEST_TMPDIR/over"
 	unshare --mount --propagation private bash -ec '
 		mount -t tmpfs over "$1"
-		for dir in usr etc var/lib/dpkg; do
+		for dir in usr etc boot var/lib/dpkg; do
 			mkdir -p "$1/$dir" "$1/$dir.work"
 			mount -t overlay -o "lowerdir=/$dir,upperdir=$1/$dir,workdir=$1/$dir.work" bow "/$dir"
 		done
@@ -176,6 +176,29 @@ make_deb()
 		echo 1 >/sys/block/dm-0/bow/state
 		make -s uninstall'
 	[[ $output = *"a checkpoint is active: commit first"* ]]
+}
+
+@test "uninstall: refused while GRUB names a root that only bow's initramfs finds" {
+	local root
+
+	for root in /dev/mapper/bow-root PARTUUID= UUID= PARTUUID=1234-01 UUID=12-34 \
+			/dev/mapper/bow-root2; do
+		run in_namespace "
+			make -s install
+			mkdir -p /boot/grub
+			printf '\tlinux\t/vmlinuz root=$root ro quiet\n\tlinux\t/old root=$root\n' \
+				>/boot/grub/grub.cfg
+			make -s uninstall || [ \$? = 2 ]
+			ls /usr/local/sbin/bowctl"
+		echo "$root: $output"
+		case $root in
+		*/bow-root | *=)
+			[ "$status" = 0 ]
+			[[ $output = *"start once with bow=off, run update-grub"* ]] ;;
+		*)	[ "$status" = 2 ]
+			[[ $output != *"bow=off"* ]] ;;
+		esac
+	done
 }
 
 # over_bow SLAVE DIRECTORY ARGUMENT...
