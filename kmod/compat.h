@@ -53,7 +53,7 @@ static inline struct bio *bow_bio_alloc(struct block_device *bdev,
 #endif
 }
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 static inline sector_t bdev_nr_sectors(struct block_device *bdev)
 {
 	return i_size_read(bdev->bd_inode) >> SECTOR_SHIFT;
@@ -78,8 +78,8 @@ static inline unsigned int bdev_max_discard_sectors(struct block_device *bdev)
 #define BOW_HAS_IMA
 #endif
 
-/* Since 6.15 a target is told the ioctl that it lets through. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+/* Since 6.16 a target is told the ioctl that it lets through. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 #define BOW_PREPARE_IOCTL_EXTRA , unsigned int cmd, unsigned long arg, bool *forward
 #else
 #define BOW_PREPARE_IOCTL_EXTRA
