@@ -22,7 +22,7 @@ in_namespace()
 	mkdir -p "$BATS_TEST_TMPDIR/over"
 	unshare --mount --propagation private bash -ec '
 		mount -t tmpfs over "$1"
-		for dir in usr etc boot var/lib/dpkg; do
+		for dir in usr etc var/lib/dpkg; do
 			mkdir -p "$1/$dir" "$1/$dir.work"
 			mount -t overlay -o "lowerdir=/$dir,upperdir=$1/$dir,workdir=$1/$dir.work" bow "/$dir"
 		done
@@ -185,7 +185,8 @@ make_deb()
 			/dev/mapper/bow-root2; do
 		run in_namespace "
 			make -s install
-			mkdir -p /boot/grub
+			mount -t tmpfs boot /boot
+			mkdir /boot/grub
 			printf '\tlinux\t/vmlinuz root=$root ro quiet\n\tlinux\t/old root=$root\n' \
 				>/boot/grub/grub.cfg
 			make -s uninstall || [ \$? = 2 ]
@@ -210,7 +211,10 @@ over_bow()
 
 	shift 2
 	in_namespace 'make -s install
-		mount -t tmpfs mapper /dev/mapper
+		# A /dev of its own: without device-mapper there is no /dev/mapper.
+		mount -t tmpfs dev /dev
+		mknod -m 666 /dev/null c 1 3
+		mkdir /dev/mapper
 		mount -t tmpfs block /sys/block
 		cd /sys/block
 		mkdir -p dm-0/slaves md0/md md0/md0p1 dm-1/dm sda/sda1
