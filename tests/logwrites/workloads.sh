@@ -427,11 +427,11 @@ w_nodes()
 # Two generations of hard links, of which files are replaced.
 w_snapshot()
 {
-	for i in 1 2 3; do
-		cp -rl "$m/a" "$m/generation$i"
+	for generation in 1 2 3; do
+		cp -rl "$m/a" "$m/generation$generation"
 		sync
 		w_package
-		rm -rf "$m/generation$((i - 1))" && sync
+		rm -rf "$m/generation$((generation - 1))" && sync
 	done
 	rm -rf "$m/generation3"
 }
@@ -630,10 +630,11 @@ workloads='create delete rename replace append untar hardlink symlink truncate
 	freeze careful discard check label'
 
 # workload NAME SEED COUNT
+#   In a shell of its own: what a workload sets is not the guest's.
 workload()
-{
+(
 	random=$2
 	n=$(seq 1 "$3")
 	mkdir -p "$m/a" "$m/b"
 	"w_$1"
-}
+)
