@@ -81,7 +81,7 @@ dmsetup create low --table "0 $sectors log-writes $disk $log" || exit
 dmsetup mknodes
 attach || exit
 mkdir -p "$m"
-mount -t "$fs" -o "$options" "$device" "$m" || exit
+mount_fs "$options" || exit
 populate
 checkpoint
 workload "$name" "$seed" "$count"
@@ -95,11 +95,11 @@ commit)
 resume)
 	detach
 	bowctl -q resume /dev/mapper/low || exit
-	mount -t "$fs" -o "$options" "$device" "$m" || exit
+	mount_fs "$options" || exit
 	workload "$name" $((seed + 1)) "$count"
 	detach
 	bowctl -q resume /dev/mapper/low || exit
-	mount -t "$fs" -o "$options" "$device" "$m" || exit
+	mount_fs "$options" || exit
 	workload mixed "$seed" "$count"
 	mark end ;;
 rollback)

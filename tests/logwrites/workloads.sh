@@ -21,6 +21,24 @@ flush_file()
 	dd if=/dev/null of="$1" bs=1 conv=notrunc,fsync 2>/dev/null
 }
 
+# write_at FILE BLOCK COUNT [OPERAND...]
+#   COUNT blocks of 4 KiB, in place; OPERANDs are dd's.
+write_at()
+{
+	at=$1 block=$2 blocks=$3
+	shift 3
+	dd if=/dev/urandom of="$at" bs=4096 seek="$block" count="$blocks" \
+		conv=notrunc "$@" 2>/dev/null
+}
+
+# mount_fs OPTIONS
+mount_fs()
+{
+	mount -t "$fs" -o "$1" "$device" "$m"
+}
+
+# ---- how a file is written ----
+
 w_create()
 {
 	for i in $n; do
@@ -29,66 +47,12 @@ w_create()
 	done
 }
 
-w_delete()
-{
-	for i in $n; do
-		rm -f "$m/a/$i" "$m/b/$i"
-		[ $((i % 3)) -ne 0 ] || sync
-	done
-}
-
-w_rename()
-{
-	for i in $n; do
-		mv "$m/a/$i" "$m/b/moved$i" 2>/dev/null || bytes 5000 >"$m/a/$i"
-		[ $((i % 2)) -ne 0 ] || sync
-	done
-}
-
-w_replace()
-{
-	for i in $n; do
-		bytes $((i * 200)) >"$m/b/new"
-		flush_file "$m/b/new"
-		mv "$m/b/new" "$m/b/$i"
-	done
-	sync
-}
-
 w_append()
 {
 	for i in $n; do
 		bytes 1500 >>"$m/a/1"
 		bytes 6000 >>"$m/a/$i"
 		flush_file "$m/a/$i"
-	done
-}
-
-w_untar()
-{
-	mkdir -p "$m/untar"
-	(cd "$m" && tar cf - b) | tar xf - -C "$m/untar"
-	sync
-	tar cf "$m/untar/archive" -C "$m" a
-	flush_file "$m/untar/archive"
-}
-
-w_hardlink()
-{
-	for i in $n; do
-		ln "$m/a/$i" "$m/b/link$i" 2>/dev/null || bytes 900 >"$m/a/$i"
-		[ $((i % 2)) -ne 0 ] || sync
-	done
-	rm -f "$m"/a/1? && sync
-}
-
-w_symlink()
-{
-	mkdir -p "$m/links"
-	for i in $n; do
-		ln -sf "/a/very/long/name/that/does/not/fit/into/an/inode/$i/$i" \
-			"$m/links/$i"
-		[ $((i % 4)) -ne 0 ] || sync
 	done
 }
 
@@ -105,8 +69,7 @@ w_overwrite()
 {
 	for i in $n; do
 		pick 12
-		dd if=/dev/urandom of="$m/a/30" bs=4096 count=3 seek="$picked" \
-			conv=notrunc,fsync 2>/dev/null
+		write_at "$m/a/30" "$picked" 3 conv=fsync
 	done
 }
 
@@ -114,8 +77,7 @@ w_direct()
 {
 	for i in $n; do
 		pick 12
-		dd if=/dev/urandom of="$m/a/29" bs=4096 count=2 seek="$picked" \
-			conv=notrunc oflag=direct 2>/dev/null
+		write_at "$m/a/29" "$picked" 2 oflag=direct
 		[ $((i % 2)) -ne 0 ] || flush_file "$m/a/29"
 	done
 }
@@ -129,42 +91,11 @@ w_odd()
 	done
 }
 
-w_directories()
+w_sparse()
 {
 	for i in $n; do
-		mkdir -p "$m/dir$((i % 5))/$i/deep/er"
-		echo "$i" >"$m/dir$((i % 5))/$i/deep/er/file"
-		[ $((i % 3)) -ne 0 ] || sync
-	done
-	rm -rf "$m/dir1" && sync
-}
-
-w_names()
-{
-	mkdir -p "$m/names"
-	for i in $n $n $n; do
-		pick 100000
-		: >"$m/names/a-rather-long-name-for-an-empty-file-$picked"
-		[ $((i % 6)) -ne 0 ] || sync
-	done
-}
-
-w_modes()
-{
-	for i in $n; do
-		chmod 6$((i % 7))4 "$m/b/$i" 2>/dev/null
-		touch "$m/a/$i"
-		[ $((i % 2)) -ne 0 ] || sync
-	done
-}
-
-w_attributes()
-{
-	for i in $n; do
-		: >>"$m/b/$i"
-		setfattr -n user.test -v "$(bytes 200 | od -An -tx1 | tr -d ' \n')" \
-			"$m/b/$i"
-		[ $((i % 2)) -ne 0 ] || sync
+		dd if=/dev/urandom of="$m/sparse" bs=1024 count=1 \
+			seek=$((i * i * 7)) conv=notrunc,fsync 2>/dev/null
 	done
 }
 
@@ -176,14 +107,6 @@ w_big()
 		rm -f "$m/big$((i - 2))"
 	done
 	sync
-}
-
-w_sparse()
-{
-	for i in $n; do
-		dd if=/dev/urandom of="$m/sparse" bs=1024 count=1 \
-			seek=$((i * i * 7)) conv=notrunc,fsync 2>/dev/null
-	done
 }
 
 w_fallocate()
@@ -199,84 +122,12 @@ w_fallocate()
 	done
 }
 
-w_copy()
-{
-	cp -r "$m/a" "$m/copy"
-	sync
-	rm -rf "$m/b" && sync
-	cp -r "$m/copy" "$m/b"
-	sync
-}
-
-# A database: a journal, made durable, then the data, then no journal.
-w_database()
-{
-	bytes 40000 >"$m/data"
-	for i in $n; do
-		pick 10
-		bytes 5000 >"$m/data-journal"
-		flush_file "$m/data-journal"
-		dd if=/dev/urandom of="$m/data" bs=4096 count=1 seek="$picked" \
-			conv=notrunc,fsync 2>/dev/null
-		rm "$m/data-journal"
-	done
-	sync
-}
-
-# A package: every file to a new name, made durable, renamed over the old one.
-w_package()
-{
-	for i in $n; do
-		ln -f "$m/a/$i" "$m/a/$i.dpkg-tmp" 2>/dev/null
-		bytes $((i * 150)) >"$m/a/$i.dpkg-new"
-		flush_file "$m/a/$i.dpkg-new"
-		mv "$m/a/$i.dpkg-new" "$m/a/$i"
-		rm -f "$m/a/$i.dpkg-tmp"
-	done
-	sync
-}
-
-w_trim()
-{
-	rm -f "$m"/a/1* && sync
-	fstrim "$m"
-	w_create
-	rm -f "$m"/create1* && sync
-	fstrim "$m"
-	w_append
-}
-
-w_mount()
-{
-	for i in 1 2 3; do
-		bytes 9000 >"$m/mount$i"
-		umount "$m"
-		mount -t "$fs" -o "$options" "$device" "$m"
-	done
-	w_rename
-}
-
-w_fill()
-{
-	i=0
-	while bytes 300000 >"$m/fill$i" && flush_file "$m/fill$i"; do
-		i=$((i + 1))
-		[ "$i" -lt 60 ] || break
-	done 2>/dev/null
-	sync
-	rm -f "$m"/fill[0-9] && sync
-	w_create
-}
-
-# ---- how a file is written ----
-
 # Each write is durable before the next begins.
 w_dsync()
 {
 	for i in $n; do
 		pick 12
-		dd if=/dev/urandom of="$m/a/27" bs=4096 count=2 seek="$picked" \
-			conv=notrunc oflag=dsync 2>/dev/null
+		write_at "$m/a/27" "$picked" 2 oflag=dsync
 	done
 }
 
@@ -295,8 +146,7 @@ w_reserve()
 	for i in $n; do
 		fallocate -l 300000 "$m/reserved$((i % 3))"
 		pick 70
-		dd if=/dev/urandom of="$m/reserved$((i % 3))" bs=4096 count=3 \
-			seek="$picked" conv=notrunc,fsync 2>/dev/null
+		write_at "$m/reserved$((i % 3))" "$picked" 3 conv=fsync
 	done
 }
 
@@ -307,8 +157,7 @@ w_punch()
 		pick 90
 		fallocate -p -o $((picked * 4096)) -l 12288 "$m/holes"
 		flush_file "$m/holes"
-		dd if=/dev/urandom of="$m/holes" bs=4096 count=1 \
-			seek=$((picked + 1)) conv=notrunc 2>/dev/null
+		write_at "$m/holes" $((picked + 1)) 1
 	done
 	sync
 }
@@ -359,14 +208,87 @@ w_clone()
 	for i in $n; do
 		cp --reflink=auto "$m/a/$i" "$m/clones/$i"
 		pick 3
-		dd if=/dev/urandom of="$m/clones/$i" bs=4096 count=1 \
-			seek="$picked" conv=notrunc,fsync 2>/dev/null
+		write_at "$m/clones/$i" "$picked" 1 conv=fsync
 		[ $((i % 4)) -ne 0 ] || bytes 7000 >"$m/a/$i"
 	done
 	sync
 }
 
 # ---- names ----
+
+w_delete()
+{
+	for i in $n; do
+		rm -f "$m/a/$i" "$m/b/$i"
+		[ $((i % 3)) -ne 0 ] || sync
+	done
+}
+
+w_rename()
+{
+	for i in $n; do
+		mv "$m/a/$i" "$m/b/moved$i" 2>/dev/null || bytes 5000 >"$m/a/$i"
+		[ $((i % 2)) -ne 0 ] || sync
+	done
+}
+
+w_hardlink()
+{
+	for i in $n; do
+		ln "$m/a/$i" "$m/b/link$i" 2>/dev/null || bytes 900 >"$m/a/$i"
+		[ $((i % 2)) -ne 0 ] || sync
+	done
+	rm -f "$m"/a/1? && sync
+}
+
+w_symlink()
+{
+	mkdir -p "$m/links"
+	for i in $n; do
+		ln -sf "/a/very/long/name/that/does/not/fit/into/an/inode/$i/$i" \
+			"$m/links/$i"
+		[ $((i % 4)) -ne 0 ] || sync
+	done
+}
+
+w_directories()
+{
+	for i in $n; do
+		mkdir -p "$m/dir$((i % 5))/$i/deep/er"
+		echo "$i" >"$m/dir$((i % 5))/$i/deep/er/file"
+		[ $((i % 3)) -ne 0 ] || sync
+	done
+	rm -rf "$m/dir1" && sync
+}
+
+w_names()
+{
+	mkdir -p "$m/names"
+	for i in $n $n $n; do
+		pick 100000
+		: >"$m/names/a-rather-long-name-for-an-empty-file-$picked"
+		[ $((i % 6)) -ne 0 ] || sync
+	done
+}
+
+w_modes()
+{
+	for i in $n; do
+		chmod 6$((i % 7))4 "$m/b/$i" 2>/dev/null
+		touch "$m/a/$i"
+		[ $((i % 2)) -ne 0 ] || sync
+	done
+}
+
+w_attributes()
+{
+	for i in $n; do
+		: >>"$m/b/$i"
+		setfattr -n user.test -v "$(bytes 200 | od -An -tx1 | tr -d ' \n')" \
+			"$m/b/$i"
+		[ $((i % 2)) -ne 0 ] || sync
+	done
+}
 
 w_trees()
 {
@@ -424,6 +346,49 @@ w_nodes()
 	done
 }
 
+# ---- what programs do ----
+
+w_replace()
+{
+	for i in $n; do
+		bytes $((i * 200)) >"$m/b/new"
+		flush_file "$m/b/new"
+		mv "$m/b/new" "$m/b/$i"
+	done
+	sync
+}
+
+w_untar()
+{
+	mkdir -p "$m/untar"
+	(cd "$m" && tar cf - b) | tar xf - -C "$m/untar"
+	sync
+	tar cf "$m/untar/archive" -C "$m" a
+	flush_file "$m/untar/archive"
+}
+
+w_copy()
+{
+	cp -r "$m/a" "$m/copy"
+	sync
+	rm -rf "$m/b" && sync
+	cp -r "$m/copy" "$m/b"
+	sync
+}
+
+# A package: every file to a new name, made durable, renamed over the old one.
+w_package()
+{
+	for i in $n; do
+		ln -f "$m/a/$i" "$m/a/$i.dpkg-tmp" 2>/dev/null
+		bytes $((i * 150)) >"$m/a/$i.dpkg-new"
+		flush_file "$m/a/$i.dpkg-new"
+		mv "$m/a/$i.dpkg-new" "$m/a/$i"
+		rm -f "$m/a/$i.dpkg-tmp"
+	done
+	sync
+}
+
 # Two generations of hard links, of which files are replaced.
 w_snapshot()
 {
@@ -435,8 +400,6 @@ w_snapshot()
 	done
 	rm -rf "$m/generation3"
 }
-
-# ---- what programs do ----
 
 # Mail: written, made durable, moved to where it is seen, read, removed.
 w_mail()
@@ -464,6 +427,20 @@ w_rotate()
 	done
 }
 
+# A database: a journal, made durable, then the data, then no journal.
+w_database()
+{
+	bytes 40000 >"$m/data"
+	for i in $n; do
+		pick 10
+		bytes 5000 >"$m/data-journal"
+		flush_file "$m/data-journal"
+		write_at "$m/data" "$picked" 1 conv=fsync
+		rm "$m/data-journal"
+	done
+	sync
+}
+
 # A database that writes ahead, and brings its log home now and then.
 w_wal()
 {
@@ -474,8 +451,7 @@ w_wal()
 		[ $((i % 6)) -eq 0 ] || continue
 		for _ in 1 2 3 4 5 6; do
 			pick 20
-			dd if=/dev/urandom of="$m/ahead" bs=4096 count=1 \
-				seek="$picked" conv=notrunc 2>/dev/null
+			write_at "$m/ahead" "$picked" 1
 		done
 		flush_file "$m/ahead"
 		: >"$m/ahead-wal"
@@ -531,6 +507,28 @@ w_parallel()
 
 # ---- the filesystem as a whole ----
 
+w_trim()
+{
+	rm -f "$m"/a/1* && sync
+	fstrim "$m"
+	w_create
+	rm -f "$m"/create1* && sync
+	fstrim "$m"
+	w_append
+}
+
+w_fill()
+{
+	i=0
+	while bytes 300000 >"$m/fill$i" && flush_file "$m/fill$i"; do
+		i=$((i + 1))
+		[ "$i" -lt 60 ] || break
+	done 2>/dev/null
+	sync
+	rm -f "$m"/fill[0-9] && sync
+	w_create
+}
+
 w_freeze()
 {
 	for i in $n; do
@@ -546,7 +544,16 @@ w_freeze()
 again()
 {
 	umount "$m"
-	mount -t "$fs" -o "$1" "$device" "$m"
+	mount_fs "$1"
+}
+
+w_mount()
+{
+	for i in 1 2 3; do
+		bytes 9000 >"$m/mount$i"
+		again "$options"
+	done
+	w_rename
 }
 
 w_careful()
@@ -582,7 +589,7 @@ w_check()
 		xfs)	xfs_repair -P "$device" ;;
 		f2fs)	fsck.f2fs -f "$device" ;;
 		esac >/dev/null 2>&1
-		mount -t "$fs" -o "$options" "$device" "$m"
+		mount_fs "$options"
 	done
 }
 
@@ -600,7 +607,7 @@ w_label()
 			xfs)	xfs_admin -L "label$i" "$device" ;;
 			f2fs)	f2fslabel "$device" "label $i" ;;
 			esac
-			mount -t "$fs" -o "$options" "$device" "$m"
+			mount_fs "$options"
 		fi >/dev/null
 	done
 }
