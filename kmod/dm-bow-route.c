@@ -53,26 +53,38 @@ void bow_kick(struct bow *bow)
 	queue_work(bow->wq, &bow->work);
 }
 
-/* A suspend without flush keeps bios, and maps them again when it is over. */
+/*
+ * What a bio ends with that would wait in state 3, or BLK_STS_OK: it can wait.  A
+ * suspend without flush keeps bios, and maps them again when it is over.  If a signal
+ * ends it that is before presuspend_undo(), and they wait here as before.
+ */
 static blk_status_t given_up_status(struct bow *bow)
 {
-	return dm_noflush_suspending(bow->ti) ? BLK_STS_DM_REQUEUE :
-						BLK_STS_IOERR;
+	switch (bow->given_up) {
+	case BOW_GIVEN_UP:
+		return BLK_STS_IOERR;
+	case BOW_GIVEN_BACK:
+		return dm_noflush_suspending(bow->ti) ? BLK_STS_DM_REQUEUE :
+							BLK_STS_OK;
+	default:
+		return BLK_STS_OK;
+	}
 }
 
 static void queue_bio(struct bow *bow, struct bio *bio)
 {
-	bool refused, last = false;
+	blk_status_t refused;
+	bool last = false;
 
 	spin_lock(&bow->lock);
-	refused = bow->given_up;
+	refused = given_up_status(bow);
 	if (!refused) {
 		bio_list_add(&bow->pending, bio);
 		last = ++bow->pending_count == bow->expected;
 	}
 	spin_unlock(&bow->lock);
 	if (refused)
-		bow_end_bio(bio, given_up_status(bow));
+		bow_end_bio(bio, refused);
 	else
 		bow_kick(bow);
 	if (last)
@@ -81,26 +93,27 @@ static void queue_bio(struct bow *bow, struct bio *bio)
 
 void bow_give_up(struct bow *bow)
 {
+	bool keep = dm_noflush_suspending(bow->ti);
 	struct bio_list list;
 	struct bio *bio;
 
 	bio_list_init(&list);
 	spin_lock(&bow->lock);
 	if (bow->state == BOW_RESUME) {
-		bow->given_up = true;
+		bow->given_up = keep ? BOW_GIVEN_BACK : BOW_GIVEN_UP;
 		bio_list_merge(&list, &bow->pending);
 		bio_list_init(&bow->pending);
 		bow->pending_count = 0;
 	}
 	spin_unlock(&bow->lock);
 	while ((bio = bio_list_pop(&list)))
-		bow_end_bio(bio, given_up_status(bow));
+		bow_end_bio(bio, keep ? BLK_STS_DM_REQUEUE : BLK_STS_IOERR);
 }
 
 void bow_take_up(struct bow *bow)
 {
 	spin_lock(&bow->lock);
-	bow->given_up = false;
+	bow->given_up = BOW_NOT_GIVEN_UP;
 	spin_unlock(&bow->lock);
 }
 

@@ -53,6 +53,13 @@ enum bow_on_full {
 	BOW_FULL_WAIT,		/* it waits for a time, then fails */
 };
 
+/* A suspend has begun in state 3, and nobody will resume what waits for it. */
+enum bow_given_up {
+	BOW_NOT_GIVEN_UP = 0,
+	BOW_GIVEN_UP,		/* it fails */
+	BOW_GIVEN_BACK,		/* device-mapper keeps it: no flush was asked for */
+};
+
 struct bow {
 	struct dm_target *ti;
 	struct dm_dev *dev;
@@ -70,7 +77,7 @@ struct bow {
 	 */
 	spinlock_t lock;
 	enum bow_state state;
-	bool given_up;		/* state 3 ends without a resume: bios fail */
+	enum bow_given_up given_up;
 	bool failed;		/* a log write failed: no further one, ever */
 	bool full;		/* a write was refused for lack of space */
 	bool waiting;		/* writes wait for space */
@@ -243,7 +250,7 @@ void bow_wait_block0(struct bow *bow);
 /* Wait for writes that will join the next batch, but not for long. */
 void bow_gather(struct bow *bow);
 void bow_kick(struct bow *bow);
-/* In state 3: fail what waits for the checkpoint, and all that comes from now on. */
+/* In state 3: what waits for the checkpoint, and all that comes, waits no longer. */
 void bow_give_up(struct bow *bow);
 /* The suspend is over, or has failed. */
 void bow_take_up(struct bow *bow);

@@ -277,6 +277,35 @@ part()
 	vm_cut
 }
 
+@test "requests: a suspend that a signal ends lets writes wait on for a resume" {
+	guest_requests 4096
+	in_guest '
+		says ok write $b 800 8 1
+		dmsetup remove bow-root
+		dmsetup create bow-root --table "0 $(cat /sys/block/vda/size) \
+			bow /dev/mapper/low 2 block_size:4096 resume"
+		dmsetup mknodes
+		r write $b 900 8 2 >/tmp/write &
+		# What is in flight holds the suspend up.
+		dmsetup suspend --noflush low
+		r read $b 4096 8 >/tmp/read &
+		soon "[ \$(cat /sys/block/dm-1/inflight | tr -s \" \" -) = -1-1 ]"
+		dmsetup suspend --noflush --nolockfs bow-root &
+		suspend=$!
+		soon "grep -q dm_wait_for /proc/$suspend/stack"
+		kill -TERM $suspend
+		fails wait $suspend
+		dmsetup info bow-root | grep -q ACTIVE
+		dmsetup resume low
+		soon "[ -s /tmp/read ]"
+		[ ! -s /tmp/write ]
+		# Nobody will resume it now.
+		dmsetup wipe_table bow-root
+		soon "[ -s /tmp/write ]"
+		grep -qx EIO /tmp/write'
+	roll_back_raw
+}
+
 @test "requests: removed by force under load it leaves a log that gives D0" {
 	guest_requests 4096
 	in_guest '
