@@ -47,6 +47,8 @@ enum bow_exit ctl_commit(const struct ctl_options *o, struct ctl_error *e)
 	if (!err && before.state != CTL_STATE_CHECKPOINT)
 		err = ctl_fail(e, -CTL_NO_CHECKPOINT,
 			       "there is no checkpoint to commit");
+	/* Cannot be stopped from here on: who tries that is told how it ended. */
+	ctl_interrupt_catch();
 	if (!err)
 		err = ctl_dm_message(&p.dm, "commit", e);
 	if (!err)

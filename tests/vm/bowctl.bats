@@ -206,6 +206,22 @@ in_background()
 	[ "${lines[1]}" = "second 8" ]
 }
 
+@test "bowctl: SIGTERM while a commit waits for the disk: done, and told" {
+	raw_setup
+	guest_raw 4096
+	run -0 vm_run 'dmsetup suspend --noflush low
+		bowctl commit /dev/mapper/bow-root >/tmp/out 2>&1 & pid=$!
+		until grep -q bow_commit /proc/$pid/stack; do sleep 0.1; done
+		kill -TERM $pid
+		dmsetup resume low
+		wait $pid
+		echo "status $?"
+		cat /tmp/out /sys/block/dm-1/bow/state'
+	[ "${lines[0]}" = "status 0" ]
+	[[ ${lines[1]} = "checkpoint "*" committed: "* ]]
+	[ "${lines[2]}" = 2 ]
+}
+
 # assert_killed OUTPUT
 assert_killed()
 {
