@@ -15,6 +15,8 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 # shellcheck source=tests/uml/uml.sh
 . tests/uml/uml.sh
+# shellcheck source=tests/reports.sh
+. tests/reports.sh
 # shellcheck source=tests/fio/host.sh
 . tests/fio/host.sh
 
@@ -47,6 +49,7 @@ one()
 	wait
 	cat "$dir/output"
 	[ "$status" = 0 ] || { tail "$dir/console.log"; return 1; }
+	kernel_sound "$dir/console.log" || return
 	build/bow-restore -q "$dir/disk" && fs_is_d0 "$fs" "$dir/d0" "$dir/disk"
 }
 

@@ -117,7 +117,8 @@ uml_lab()
 #   Run DIRECTORY/script in the lab kernel, for SECONDS at most; arguments are
 #   the kernel's, ubd0=FILE for a disk.  The guest sees the host's files,
 #   read-only, and DIRECTORY as /mnt/lab, writable; console.log is left there.
-#   Returns the status of the script, 255 if there is none.
+#   Returns the status of the script, 255 if there is none or if the console does not
+#   show what the kernel warns of: init writes a warning.
 uml_run()
 {
 	local dir=$1 seconds=$2
@@ -127,7 +128,11 @@ uml_run()
 	timeout -s KILL "$seconds" "$uml_build/lab/linux" mem=256M \
 		rootfstype=hostfs rootflags=/ ro init="$uml_src/tests/uml/init" \
 		LAB="$dir" TREE="$uml_src" con=null con0=null,fd:1 panic=1 \
-		quiet "$@" >"$dir/console.log" 2>&1 </dev/null 3>&- || true
+		loglevel=5 "$@" >"$dir/console.log" 2>&1 </dev/null 3>&- || true
 	[ -s "$dir/status" ] || return 255
+	grep -aq 'uml: warnings are shown' "$dir/console.log" || {
+		echo "uml: no warnings in $dir/console.log" >&2
+		return 255
+	}
 	return "$(cat "$dir/status")"
 }
