@@ -5,10 +5,12 @@
 # purpose: is there a test that fails?
 #
 # For each fault of tests/mutations.txt, or the FIRST to the LAST, or those that
-# docs/records.jsonl does not know as caught, one change in a copy of the tree; then, until one fails, the unit tests and short campaigns of
+# docs/records.jsonl does not know as caught in the file as it is, one change in a
+# copy of the tree; then, until one fails, the unit tests and short campaigns of
 # tests/faults and tests/sim.  With --module faults of the module's shell, which is
 # tried in virtual machines.  TAP, a line a fault.  A fault that cannot be put in
-# any more is a failure as well; --applies looks for that alone.
+# any more is a failure as well; --applies looks for that alone, and whether there
+# still is the test that its record names.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -150,23 +152,50 @@ mutate()
 # only_put_in NAME FILE SED
 only_put_in()
 {
+	local problem='' caught
+
 	count=$((count + 1))
-	if put_in "$2" "$3"; then
-		echo "ok $count - $1"
-	else
-		bad=$((bad + 1))
-		echo "not ok $count - $1: no such place in the source"
+	caught=$(newest "$1" | cut -f 2)
+	if ! put_in "$2" "$3"; then
+		problem='no such place in the source'
+	elif [ -n "$caught" ] && ! is_test "$caught"; then
+		problem="no such test any more: $caught"
 	fi
 	cp good "$2"
+	[ -z "$problem" ] || bad=$((bad + 1))
+	echo "${problem:+not }ok $count - $1${problem:+: $problem}"
 }
 
-# is_caught NAME
-#   In a run whose record was kept.
+# newest NAME
+#   Of its newest record the commit and, if that caught it, the test.
+newest()
+{
+	jq -rn --arg name "$1" --arg what $kind '
+		[inputs | select(.what == $what and .name == $name)] |
+		max_by(.date) // empty |
+		[.commit, if .findings == 0 then .caught else "" end] | @tsv' \
+		"$here/docs/records.jsonl"
+}
+
+# is_caught NAME FILE
+#   Since when the file has not changed, and by a test that there still is.
 is_caught()
 {
-	jq -e -n --arg name "$1" --arg what $kind 'any(inputs;
-		.what == $what and .name == $name and .findings == 0)' \
-		"$here/docs/records.jsonl" >/dev/null
+	local commit caught
+
+	IFS=$'\t' read -r commit caught < <(newest "$1") &&
+		git -C "$here" diff --quiet "$commit" HEAD -- "$2" 2>/dev/null &&
+		is_test "$caught"
+}
+
+# is_test NAME: what a record names as the test that failed.
+is_test()
+{
+	local name=${1%, by its time}
+
+	[ -e "$here/tests/unit/$name.c" ] || [ "$name" = many-logs ] ||
+		[ -d "$here/tests/$name" ] ||
+		grep -qxF "@test \"$name\" {" "$here"/tests/vm/*.bats
 }
 
 # say NAME RESULT SECONDS
@@ -197,7 +226,7 @@ while IFS='|' read -r name file rest; do
 	if [ $applies = 1 ]; then
 		only_put_in "$@"
 	elif [ $number -ge "$first" ] && [ $number -le "$last" ] &&
-			! { [ $untried = 1 ] && is_caught "$1"; }; then
+			! { [ $untried = 1 ] && is_caught "$1" "$2"; }; then
 		mutate "$@"
 	fi
 done <"$here/tests/$list"

@@ -44,16 +44,18 @@ table()
 # shellcheck disable=SC2016  # jq's own variables
 mutation_table()
 {
-	echo '| fault put in | caught by | after |'
-	echo '|---|---|--:|'
+	echo '| fault put in | caught by | after | at commit |'
+	echo '|---|---|--:|---|'
 	jq -rs --arg what "$1" --rawfile list "$2" "$words"'
 		(of($what) | group_by(.name) | map(newest) | INDEX(.name)) as $run |
 		[$list | split("\n")[] | select(test("^[^#]")) |
 			sub(" *[|].*"; "")] | sort |
 		map($run[.] // {name: ., caught: "not tried yet", findings: 1}) |
 		(.[] | [.name, .caught,
-			if .seconds then .seconds | time else "" end] | row),
-		(["**all: \(length)**", "\(map(1 - .findings) | add)", ""] | row)' \
+			if .seconds then .seconds | time else "" end,
+			.commit // ""] | row),
+		(["**all: \(length)**", "\(map(1 - .findings) | add)", "", ""] |
+			row)' \
 		"$records"
 }
 
