@@ -65,3 +65,33 @@ maple_tree() {
 	run -1 debug_kernel_sound "$dir/no"
 	run -1 kernel_sound "$dir/no"
 }
+
+# soaked SLAB AVAILABLE
+#   What a soak of 600 checkpoints writes down, with so many kB more and less after each.
+soaked() {
+	awk -v slab="$1" -v available="$2" 'BEGIN {
+		for (i = 0; i < 600; i++)
+			print "soak: " i * 10, i, "commit 4096", 26000 + i * slab + i % 6 * 40,
+				422000 - i * available - i % 5 * 60, "0 1 bow held_sectors:1"
+		print "soak: done, 600 checkpoints"
+	}' >"$console"
+}
+
+@test "campaigns: a soak sees a page that is lost at each checkpoint, in slab or not" {
+	requires gnuplot
+	export BOW_LAB=$dir
+	soaked 0 0
+	run -0 tests/soak.sh --judge
+	[[ $output == *'"checkpoints": 600, "grew": "0 kB", "used": "0 kB", "limit": "812 kB", "findings": 0}' ]]
+	soaked 4 0
+	run -1 tests/soak.sh --judge
+	[[ $output == *'memory is used up'*'"grew": "1200 kB", "used": "0 kB"'*'"findings": 1}' ]]
+	soaked 0 4
+	run -1 tests/soak.sh --judge
+	[[ $output == *'memory is used up'*'"grew": "0 kB", "used": "1200 kB"'*'"findings": 1}' ]]
+	# One that did not end is not judged by its memory.
+	soaked 0 0
+	sed -i '$d' "$console"
+	run -1 tests/soak.sh --judge
+	[[ $output == *'did not come to its end'* ]]
+}
