@@ -22,18 +22,21 @@ cd "$(dirname "$0")/.." || exit 1
 
 restore=${BOW_RESTORE:-build/bow-restore}
 seed=1 kills=40 n=0 bad=0
+# Kills of what ends by itself, before it had ended and after.
+early=0 late=0
 declare -A kinds found
 
 # What uml.sh and qemu.sh have, each in its way:
 #   campaign, dir, lasts	the record's name, where it works, and how many
-#				milliseconds each takes: the moment is below
+#				milliseconds of each are tried: the moment is below;
+#				what ends by itself is measured
 #   lab_ready			build and check what the guests need
 #   turn			of the Nth: set what, block_size and variant
 #   kind WHAT VARIANT		print what the record counts it as
 #   ending VARIANT		print what its line says of it
 #   run_guest WHAT SEED		a guest on $dir/disk, up to its end
-#   kill_after MILLISECONDS WHAT SEED VARIANT
-#				kill one; files tell how far it had come
+#   begin WHAT SEED VARIANT	start one, up to its word
+#   strike VARIANT		kill it; files tell how far it had come
 #   said WORD			has a script of it told that?
 #   console			print what its kernel said
 #   undo OPTION			bow-restore on the disk
@@ -90,7 +93,10 @@ make_disk()
 # pause MILLISECONDS
 pause()
 {
-	sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
+	local seconds
+
+	printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+	sleep "$seconds"
 }
 
 same()
@@ -134,13 +140,41 @@ sound()
 	console | kernel_sound -
 }
 
+forget_words()
+{
+	rm -f "$dir/$1" "$dir"/{begun,ended,failed}
+}
+
+# measure WHAT BLOCK-SIZE VARIANT
+#   How long it takes to its end, and half as long again.
+measure()
+{
+	local begin end
+
+	make_disk "$1" "$2" || return
+	forget_words "$1"
+	begin "$1" "$seed" "$3" || return
+	begin=${EPOCHREALTIME/[.,]/}
+	until said ended; do
+		[ $((${EPOCHREALTIME/[.,]/} - begin)) -lt 60000000 ] || {
+			echo "$1 does not end"
+			return 1
+		}
+	done
+	end=${EPOCHREALTIME/[.,]/}
+	kill_guest
+	lasts[$1]=$(((end - begin) * 3 / 2000 + 1))
+	echo "# $1: $(((end - begin) / 1000)) ms"
+}
+
 # kill_and_judge MILLISECONDS WHAT START SEED VARIANT
 kill_and_judge()
 {
 	local status=0
 
-	rm -f "$dir/$2" "$dir/begun" "$dir/failed"
-	kill_after "$1" "$2" "$4" "$5" && sound && judge "$2" "$3" || status=1
+	forget_words "$2"
+	begin "$2" "$4" "$5" && pause "$1" && strike "$5" && sound &&
+		judge "$2" "$3" || status=1
 	kill_guest
 	return "$status"
 }
@@ -150,6 +184,7 @@ one()
 {
 	local moment random verdict=ok why key state
 
+	[ -n "${lasts[$1]-}" ] || measure "$@" || return
 	moment=$((RANDOM * 32768 + RANDOM))
 	moment=$((moment % lasts[$1]))
 	random=$RANDOM
@@ -161,6 +196,10 @@ one()
 		bad=$((bad + 1))
 		cp "$dir/disk" "$dir/wrong.$n"
 	}
+	case $1 in
+	commit | rollback)
+		if said ended; then late=$((late + 1)); else early=$((early + 1)); fi ;;
+	esac
 	key=$(kind "$1" "$3")
 	state=$(cat "$dir/found")
 	kinds[$key]=$((${kinds[$key]-0} + 1))
@@ -198,7 +237,12 @@ main()
 		turn
 		one "$what" "$block_size" "$variant" || return
 	done
-	echo "# record {\"what\": \"$campaign\", \"states\": $n, \"seed\": $seed, \"kinds\": $(counts kinds), \"found\": $(counts found), \"seconds\": $SECONDS, \"findings\": $bad}"
+	# Those that come too late try nothing but that.
+	if [ "$late" -ge 20 ] && [ $((early * 4)) -lt "$late" ]; then
+		bad=$((bad + 1))
+		echo "# only $early kills of $((early + late)) came before the end"
+	fi
+	echo "# record {\"what\": \"$campaign\", \"states\": $n, \"seed\": $seed, \"kinds\": $(counts kinds), \"found\": $(counts found), \"early\": $early, \"late\": $late, \"seconds\": $SECONDS, \"findings\": $bad}"
 	echo "1..$n"
 	[ "$bad" = 0 ]
 }

@@ -69,6 +69,10 @@ kills_table()
 			map([.[0].key, (map(.value) | add | n)])[];
 		(sums(.kinds) | row),
 		(["**all**", (map(.states) | add | n)] | row),
+		(map(select(has("early"))) | select(length > 0) |
+		 (["of commits and rollbacks, before the end",
+			(map(.early) | add | n)] | row),
+		 (["of these, after the end", (map(.late) | add | n)] | row)),
 		(sums(.found) | .[0] = "found: \(.[0])" | row),
 		(["wrong", (map(.findings) | add | n)] | row)'
 }

@@ -6,7 +6,8 @@
 # In a guest that will be killed: begin a checkpoint of the ext4 on DISK and
 # write ("load" or "checkpoint"), end it ("commit"), go on with it again and again
 # ("resume"), roll it back ("rollback").  Tells when by that word; "begun": there
-# is a checkpoint; "failed": a command did not work.  "active" is the load for a
+# is a checkpoint; "ended": of a commit or rollback that is done; "failed": a command
+# did not work.  "active" is the load for a
 # while, for the others to begin with.  With CACHE there is a loop device between,
 # whose cache is lost: what it wrote without being told to is as good as random.
 # shellcheck disable=SC2015  # "fail" is for any of the commands before
@@ -75,7 +76,7 @@ detach()
 	umount "$m" && dmsetup remove bow-root || fail
 }
 
-tell "$what"
+[ "$what" = commit ] || tell "$what"
 case $what in
 active)
 	checkpoint
@@ -86,7 +87,10 @@ checkpoint | load)
 	tell begun
 	write "$3" 200 ;;
 commit)
-	bowctl -q resume "$disk" && dmsetup message bow-root 0 commit || fail ;;
+	bowctl -q resume "$disk" || fail
+	tell commit
+	dmsetup message bow-root 0 commit || fail
+	tell ended ;;
 resume)
 	seed=$3
 	while :; do
@@ -96,5 +100,6 @@ resume)
 		seed=$((seed + 1))
 	done ;;
 rollback)
-	bow-restore -q "$disk" || fail ;;
+	bow-restore -q "$disk" || fail
+	tell ended ;;
 esac

@@ -13,8 +13,7 @@ dir=${BOW_LAB:-/dev/shm/kills-qemu}
 vm_cache=writeback
 vm_plug=no
 # "checkpoint" is the load from its start, "load" counts from when it is active.
-declare -A lasts=([checkpoint]=1500 [load]=4000 [commit]=500 [resume]=6000
-	[rollback]=400)
+declare -A lasts=([checkpoint]=1500 [load]=4000 [resume]=6000)
 
 lab_ready()
 {
@@ -87,7 +86,7 @@ wait_said()
 			vm_fail "the guest did not get to: $1"
 			return 1
 		fi
-		sleep 0.02
+		sleep 0.002
 	done
 }
 
@@ -117,16 +116,19 @@ console()
 	vm_console_text
 }
 
-kill_after()
+begin()
 {
-	local word=$2
+	local word=$1
 
-	[ "$2" != load ] || word=begun
+	[ "$1" != load ] || word=begun
 	qemu_start || return
-	vm_send "sh /kills/guest.sh $2 /dev/vda $3; sleep 3600"
-	wait_said "$word" || return
-	pause "$1"
-	if [ "$4" = SIGKILL ]; then
+	vm_send "sh /kills/guest.sh $1 /dev/vda $2; sleep 3600"
+	wait_said "$word"
+}
+
+strike()
+{
+	if [ "$1" = SIGKILL ]; then
 		vm_cut
 	else
 		qemu_reset || return

@@ -8,7 +8,7 @@
 
 campaign=kills
 dir=${BOW_LAB:-/dev/shm/kills}
-declare -A lasts=([load]=2500 [commit]=600 [resume]=3000 [rollback]=700)
+declare -A lasts=([load]=2500 [resume]=3000)
 
 lab_ready()
 {
@@ -57,37 +57,43 @@ console()
 	cat "$dir/console.log"
 }
 
-# All of its processes are killed so long after it has begun.
-kill_after()
+begin()
 {
-	local runner deadline=$((SECONDS + 60))
+	local deadline=$((SECONDS + 60))
 
-	script "$2" "$3" "$4"
+	script "$@"
 	rm -rf "$dir/uml"
 	uml_run "$dir" 300 ubd0="$dir/disk" umid=guest uml_dir="$dir/uml/" \
 		>/dev/null 2>&1 &
 	runner=$!
-	until said "$2"; do
+	until said "$1"; do
 		[ "$SECONDS" -lt "$deadline" ] || {
 			echo "the guest did not begin"
 			return 1
 		}
-		sleep 0.02
+		sleep 0.002
 	done
-	pause "$1"
+}
+
+# All of its processes are killed.
+strike()
+{
 	kill_guest
 	wait "$runner" 2>/dev/null
 	return 0
 }
 
-# The kernel's first process leads a session.  Another one may still be writing
-# when that one is gone.
+# The kernel's first process leads a session, and is killed at once; then those that
+# are left, one of which may still be writing.  Without a number pkill would kill all
+# there is.
 kill_guest()
 {
 	local leader
 
 	# It may have ended by itself.
-	leader=$(cat "$dir/uml/guest/pid" 2>/dev/null) || return 0
+	{ read -r leader <"$dir/uml/guest/pid"; } 2>/dev/null || return 0
+	[[ $leader =~ ^[1-9][0-9]*$ ]] || return
+	kill -KILL "$leader" 2>/dev/null
 	while pgrep -s "$leader" >/dev/null; do
 		pkill -KILL -s "$leader"
 		sleep 0.02
