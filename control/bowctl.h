@@ -245,6 +245,13 @@ int ctl_freemap_walk(const struct ctl_freemap *map,
 		     const struct ctl_freemap_visitor *v);
 void ctl_freemap_free(struct ctl_freemap *map);
 
+/* deferred.c: what waits for the end of a checkpoint */
+
+#define CTL_DEFERRED_MAX 4096		/* bytes */
+
+/* The command to be run then, without a newline; false: there is none. */
+bool ctl_deferred(const struct ctl_place *p, char *command, size_t size);
+
 /* interrupt.c: SIGINT, SIGTERM and SIGHUP as a flag */
 
 void ctl_interrupt_catch(void);

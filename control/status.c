@@ -118,7 +118,7 @@ static void print(const struct ctl_place *p, const struct ctl_status *s,
 		  bool verbose)
 {
 	bool active = s->state == CTL_STATE_CHECKPOINT;
-	char text[TEXT_MAX];
+	char text[TEXT_MAX], deferred[CTL_DEFERRED_MAX];
 
 	printf("%-14s %s over %s\n", "device", p->dm.path,
 	       p->dm.under);
@@ -134,6 +134,8 @@ static void print(const struct ctl_place *p, const struct ctl_status *s,
 							  << BOW_SECTOR_SHIFT));
 	if (active || verbose)
 		print_facts(s, verbose);
+	if (ctl_deferred(p, deferred, sizeof(deferred)))
+		line("deferred", deferred);
 	print_boot(p->dm.path);
 }
 
@@ -156,6 +158,7 @@ static void json_facts(struct json *j, const struct ctl_status *s)
 
 static void print_json(const struct ctl_place *p, const struct ctl_status *s)
 {
+	char deferred[CTL_DEFERRED_MAX];
 	struct json j = { .out = stdout };
 	u64 created;
 
@@ -171,6 +174,8 @@ static void print_json(const struct ctl_place *p, const struct ctl_status *s)
 	if (ctl_status_number(s, "created", &created))
 		json_u64(&j, "age", age(created));
 	json_facts(&j, s);
+	if (ctl_deferred(p, deferred, sizeof(deferred)))
+		json_string(&j, "deferred", deferred);
 	json_boot(&j, p->dm.path);
 	json_close_object(&j);
 }

@@ -203,8 +203,9 @@ make_deb()
 }
 
 # over_bow SLAVE DIRECTORY ARGUMENT...
-#   grub-install of the namespace, with dm-bow over the device SLAVE of a /sys/block,
-#   and DIRECTORY on it.
+#   grub-install of the namespace, with dm-bow in $state (0) over the device SLAVE of a
+#   /sys/block, and DIRECTORY on it, by a user or the script of $package; then what is
+#   put off.
 over_bow()
 {
 	local slave=$1 directory=$2
@@ -216,14 +217,20 @@ over_bow()
 		mknod -m 666 /dev/null c 1 3
 		mkdir /dev/mapper
 		mount -t tmpfs block /sys/block
+		mount -t tmpfs block /sys/dev/block
 		cd /sys/block
 		mkdir -p dm-0/slaves md0/md md0/md0p1 dm-1/dm sda/sda1
 		ln -s ../../'"$slave"' dm-0/slaves
 		n=$(stat -c %d '"$directory"')
-		echo $((n >> 8 & 4095)):$((n & 255 | n >> 12 & ~255)) >dm-0/dev
-		touch /dev/mapper/dm-0
-		ln -s dm-0 /dev/mapper/bow-root
-		grub-install '"$*"
+		major=$((n >> 8 & 4095)) minor=$((n & 255 | n >> 12 & ~255))
+		ln -s /sys/block/dm-0 /sys/dev/block/$major:$minor
+		mknod /dev/dm-0 b $major $minor
+		ln -s ../dm-0 /dev/mapper/bow-root
+		mkdir dm-0/bow
+		echo '"${state-0}"' >dm-0/bow/state
+		'"${package:+export DPKG_MAINTSCRIPT_PACKAGE=$package}"'
+		grub-install '"$*"'
+		cat '"$directory"'/grub-install.deferred 2>/dev/null || true'
 }
 
 @test "grub-install: over a partition it has modules for partition tables" {
@@ -236,8 +243,38 @@ over_bow()
 
 	for slave in dm-1 md0 md0/md0p1; do
 		run -1 over_bow $slave /usr /dev/sda --boot-directory=/usr
-		[[ $output = "grub-install: /dev/mapper/bow-root is over ${slave##*/}, "* ]]
+		[[ $output = "grub-install: not run: /dev/mapper/bow-root is over ${slave##*/}, "* ]]
 	done
+	# A package's script is not left half done.
+	package=grub-pc run -0 over_bow dm-1 /usr /dev/sda --boot-directory=/usr
+	[[ ${lines[0]} = "grub-install: not run: "* ]]
+	[ "${lines[1]}" = "grub-install /dev/sda --boot-directory=/usr" ]
+}
+
+@test "grub-install: while there is a checkpoint it is put off" {
+	local state
+
+	# 3: one is being resumed; nothing: it is suspended.
+	for state in 1 3 ''; do
+		run -1 over_bow sda/sda1 /usr /dev/sda --boot-directory=/usr
+		[[ $output = "grub-install: not run: a rollback "*": run it when that is committed" ]]
+	done
+	state=1 package=grub-pc run -0 over_bow sda/sda1 /usr --boot-directory=/usr \
+		'"--target=a \"b\"" "it'"'"'s"'
+	[ "${#lines[@]}" = 2 ]
+	[[ ${lines[0]} = "grub-install: not run: a rollback "* ]]
+	run -0 sh -c "set -- ${lines[1]}"'; printf "%s\n" "$@"'
+	[ "$output" = 'grub-install
+--boot-directory=/usr
+--target=a "b"
+it'"'"'s' ]
+}
+
+@test "grub-install: without a checkpoint it is run, and is no longer put off" {
+	state=2 run -0 over_bow sda/sda1 /usr --boot-directory=/usr /dev/sda \
+		'; echo x >/usr/grub-install.deferred; grub-install --boot-directory=/usr'
+	[ "$output" = "GRUB: --modules=part_gpt part_msdos --boot-directory=/usr /dev/sda
+GRUB: --modules=part_gpt part_msdos --boot-directory=/usr" ]
 }
 
 @test "grub-install: where /boot is not on dm-bow it is GRUB's own" {
