@@ -72,13 +72,15 @@ make_chroot()
 
 # in_chroot CMDLINE SCRIPT
 #   With $device, as /dev has it, for the root; readonly is as "ro" of CMDLINE says.
+#   What the shell's stub kills is looked up by PPID: processes and a session of its
+#   own, so that it cannot be one of this machine's.
 in_chroot()
 {
 	local readonly=n
 
 	[[ " $1 " != *" ro "* ]] || readonly=y
 	echo "$1" >"$dir/cmdline"
-	unshare --mount --propagation private bash -ec '
+	unshare --mount --propagation private --pid --fork --kill-child setsid bash -ec '
 		cd "$1"
 		mount -t proc proc proc
 		mount -t sysfs sys sys
@@ -143,6 +145,19 @@ attach_root()
 shell()
 {
 	printf '%s\n' "$@" >"$root/shell"
+}
+
+@test "harness: no signal leaves the chroot" {
+	sleep 100 3>&- &
+	holders+=($!)
+	device=
+	# Field 5 is the process group.
+	run -0 in_chroot ro "kill -9 $! && echo reached
+		read -r _ _ _ _ group _ </proc/self/stat && echo group \$group"
+	echo "$output"
+	[[ $output != *reached* ]]
+	[ "${lines[-1]}" = "group 1" ]
+	kill -0 "${holders[0]}"
 }
 
 @test "premount: an active log is rolled back, with klibc's tools alone" {
