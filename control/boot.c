@@ -4,8 +4,8 @@
  *
  * Its script and bow-restore leave KEY=VALUE lines in /run/bow/boot, in the
  * order of what happened: of a key that comes twice the last counts.  When the
- * machine had to start again after a rollback, it begins with those of the boot
- * before, the last of which is "left", the kernel of that.
+ * machine had to start again after a rollback, or that was done by a crash kernel, it
+ * begins with those of the boot before, the last of which is "left", the kernel of that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,8 +138,9 @@ static void put_kernels(FILE *out, const struct ctl_boot *b)
 	const char *others = ctl_boot_fact(b, "kernels");
 
 	if (left)
-		fprintf(out, "%-14s Linux %s was running, and is no part of this system\n",
-			"  kernel", left);
+		fprintf(out, "%-14s Linux %s was running, %s\n", "  kernel", left,
+			ctl_boot_fact(b, "crash") ?
+				"after a crash" : "and is no part of this system");
 	if (lacking)
 		fprintf(out, "%-14s Linux %s has no modules here: restart, and choose Linux %s\n",
 			"  kernel", lacking, others ? others : "");

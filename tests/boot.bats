@@ -43,7 +43,7 @@ make_chroot()
 {
 	local lib part
 
-	mkdir -p "$root"/{bin,sbin,conf,dev,lib,lib64,proc,root,run,sys}
+	mkdir -p "$root"/{bin,sbin,conf,dev,kernel,lib,lib64,proc,root,run,sys}
 	cp /usr/lib/klibc/bin/* "$root/bin"
 	cp /lib/klibc-*.so "$root/lib"
 	cp "$top/build/bow-restore" "$(command -v blkid)" "$root/sbin"
@@ -73,7 +73,7 @@ make_chroot()
 # in_chroot CMDLINE SCRIPT
 #   With $device, as /dev has it, for the root; readonly is as "ro" of CMDLINE says.
 #   What the shell's stub kills is looked up by PPID: processes and a session of its
-#   own, so that it cannot be one of this machine's.
+#   own, so that it cannot be one of this machine's.  crash=yes: as in a crash kernel.
 in_chroot()
 {
 	local readonly=n
@@ -81,8 +81,16 @@ in_chroot()
 	[[ " $1 " != *" ro "* ]] || readonly=y
 	echo "$1" >"$dir/cmdline"
 	unshare --mount --propagation private --pid --fork --kill-child setsid bash -ec '
+		# Nothing can be added to a /proc, nor be mounted over it as an overlay.
+		crash_kernel() {
+			mount -t proc kernel kernel
+			mount -t tmpfs proc proc
+			(cd proc && ln -s ../kernel/* .)
+			: >proc/vmcore
+		}
 		cd "$1"
 		mount -t proc proc proc
+		[ -z "$6" ] || crash_kernel
 		mount -t sysfs sys sys
 		mount -t tmpfs run run
 		mount -t tmpfs dev dev
@@ -94,7 +102,7 @@ in_chroot()
 			ROOTFSTYPE= BOOT=local readonly="$4" rootmnt=/root panic= resume= \
 			quiet=y fastboot=n UBIMTD= starttime=0 chroot . /bin/sh -c ". /scripts/functions
 				$5"
-		' bash "$root" "$device" "$dir/cmdline" "$readonly" "$2" 2>&1
+		' bash "$root" "$device" "$dir/cmdline" "$readonly" "$2" "${crash-}" 2>&1
 }
 
 # premount CMDLINE
@@ -176,6 +184,26 @@ shell()
 	[[ $output = *"commit on $device failed, status 8"* ]]
 	[[ $output = *boot:*refused=*settled="by hand"* ]]
 	[[ $output != *settled=commit* ]]
+}
+
+@test "premount: a crash kernel does not obey bow=commit, which it was not given" {
+	local crash=yes
+
+	make_root
+	premount 'ro bow=commit'
+	[[ $output = *"bow=commit was meant for a boot before the crash"* ]]
+	[[ $output = *boot:*mode=auto*crash=yes*action=rollback*settled=rollback* ]]
+	"$mklog" --compare "$device" "$log.orig.img" "$dir/fs.free"
+}
+
+@test "premount: a crash kernel obeys bow=off" {
+	local crash=yes before
+
+	make_root
+	before=$(sha256sum <"$device")
+	premount 'ro bow=off'
+	[[ $output = *boot:*mode=off*action=none* ]]
+	[ "$(sha256sum <"$device")" = "$before" ]
 }
 
 @test "premount: bow=off mounts an active log read-only, and only that" {
@@ -336,6 +364,19 @@ rolled_back=(device=x action=rollback status=0 settled=rollback attached=no
 	bottom 1.2.3 device=y
 	[[ $output = boot:*action=rollback*left=9.9.9* ]]
 	[[ $output != *no_modules* ]]
+}
+
+@test "bottom: a crash kernel goes on to save the dump, and the next boot tells of the rollback" {
+	local version
+
+	make_system 1.2.3
+	for version in 9.9.9 1.2.3; do
+		crash=yes bottom $version "${rolled_back[@]}" crash=yes
+		[[ $output != *reboot* && $output != *starting* && $output != *choose* ]]
+		[[ ${lines[-1]} = ro,* ]]
+		bottom 1.2.3 device=y attached=/dev/mapper/bow-root
+		[[ $output = boot:*action=rollback*crash=yes*left=$version*device=y* ]]
+	done
 }
 
 @test "bottom: nothing is said or written when the kernel is there, or there was no rollback" {

@@ -147,10 +147,16 @@ static void test_text_kernel(void)
 		"Linux 9.9.9 has no modules here: restart, and choose Linux 1.2.3, 4.5\n",
 		NULL
 	};
+	static const char *const crash[] = {
+		"boot before    rollback, 2026",
+		"  kernel       Linux 1.2.3 was running, after a crash\n", NULL
+	};
 
 	check_text("action=rollback\nstatus=0\ntime=1767225609\nsettled=rollback\n"
 		   "left=9.9.9\ndevice=/dev/vda\nmode=auto\n"
 		   "attached=/dev/mapper/bow-root\n", again);
+	check_text("crash=yes\naction=rollback\nstatus=0\ntime=1767225609\n"
+		   "settled=rollback\nleft=1.2.3\n", crash);
 	check_text("action=rollback\nstatus=0\ntime=1767225609\nsettled=rollback\n"
 		   "no_modules=9.9.9\nkernels=1.2.3, 4.5\n", lacking);
 }
