@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * beside.c - what lies beside a checkpoint: other filesystems of the system, which a
- * rollback does not bring back, and swap files, whose old contents nobody wants
+ * rollback does not bring back, swap files, whose old contents nobody wants, and a
+ * command line that would end it at the next boot, if kexec hands it on
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,21 @@ static void find_others(struct ctl_beside *b, dev_t root)
 			b->other[b->others++] = dirs[i];
 }
 
+/* As the initramfs reads it: the last one counts. */
+static bool command_line_commits(void)
+{
+	FILE *in = fopen("/proc/cmdline", "re");
+	bool commits = false;
+	char word[4096];
+
+	while (in && fscanf(in, "%4095s", word) == 1)
+		if (strncmp(word, "bow=", 4) == 0)
+			commits = strcmp(word, "bow=commit") == 0;
+	if (in)
+		fclose(in);
+	return commits;
+}
+
 static void find_swaps(struct ctl_beside *b, dev_t dev)
 {
 	FILE *swaps = fopen("/proc/swaps", "re");
@@ -65,8 +81,10 @@ void ctl_beside_find(struct ctl_beside *b, dev_t dev)
 	struct stat st;
 
 	memset(b, 0, sizeof(*b));
-	if (!stat("/", &st) && st.st_dev == dev)
+	if (!stat("/", &st) && st.st_dev == dev) {
 		find_others(b, dev);
+		b->commits = command_line_commits();
+	}
 	find_swaps(b, dev);
 }
 
@@ -82,6 +100,7 @@ void ctl_beside_json(struct json *j, const struct ctl_beside *b)
 	for (i = 0; i < b->swaps; i++)
 		json_string(j, NULL, b->swap[i]);
 	json_close_array(j);
+	json_bool(j, "command_line_commits", b->commits);
 }
 
 void ctl_beside_text(FILE *out, const struct ctl_beside *b)
@@ -101,4 +120,7 @@ void ctl_beside_text(FILE *out, const struct ctl_beside *b)
 	for (i = 0; i < b->swaps; i++)
 		fprintf(out, "bowctl: %s is in use: what is swapped over is kept too, and takes room\n",
 			b->swap[i]);
+	if (b->commits)
+		fputs("bowctl: this boot is one with bow=commit, which would commit this checkpoint too if handed on by kexec\n",
+		      out);
 }

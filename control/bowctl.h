@@ -339,7 +339,7 @@ int ctl_old_end(const struct ctl_old *old, struct ctl_error *e);
 /* The one that was made for `place`; false: there is none. */
 bool ctl_old_find(struct ctl_old *old, const char *place);
 
-/* beside.c: what a checkpoint does not cover, or need not keep */
+/* beside.c: what a checkpoint does not cover, or need not keep, or what ends it */
 
 #define CTL_BESIDE_DIRS 4
 #define CTL_BESIDE_SWAPS 4
@@ -348,6 +348,7 @@ struct ctl_beside {
 	unsigned int others, swaps;
 	const char *other[CTL_BESIDE_DIRS];	/* directories, if it is of / */
 	char swap[CTL_BESIDE_SWAPS][256];	/* files on it that are in use */
+	bool commits;			/* the command line, if it is of / */
 };
 
 struct json;

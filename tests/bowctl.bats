@@ -478,6 +478,28 @@ in_namespace() {
 	[[ "$output" != *"not covered, "* ]]
 }
 
+@test "bowctl: a bow=commit that kexec would hand on is warned of" {
+	local words
+
+	requires_root
+	# The last one counts, and of the root only.
+	for words in "ro bow=commit quiet" "bow=resume bow=commit"; do
+		run -0 in_namespace "echo $words >/run/cmdline
+			mount --bind /run/cmdline /proc/cmdline"'
+			"$ctl" beside /; "$ctl" beside /proc'
+		[[ "$output" == "bowctl: this boot is one with bow=commit, "*"kexec"$'\n{'* ]]
+		[ "$(grep -c kexec <<<"$output")" = 1 ]
+		[[ "$output" == *'"command_line_commits": true'*'"command_line_commits": false'* ]]
+	done
+	for words in "ro quiet" "bow=commit bow=auto" "xbow=commit bow=commits"; do
+		run -0 in_namespace "echo $words >/run/cmdline
+			mount --bind /run/cmdline /proc/cmdline"'
+			"$ctl" beside /'
+		[[ "$output" != *kexec* ]]
+		[[ "$output" == *'"command_line_commits": false'* ]]
+	done
+}
+
 @test "bowctl: a swap file in use on the filesystem is told of" {
 	requires_root
 	run -0 in_namespace 'mount -t tmpfs mnt "$mnt"
