@@ -186,6 +186,33 @@ shell()
 	[[ $output != *settled=commit* ]]
 }
 
+# forgetful_disk
+#   After a rollback or commit $device has again what it had, twice; then they fail.
+forgetful_disk()
+{
+	cp --sparse=always "$img" "$root/before"
+	[ -e "$root/sbin/real" ] || mv "$root/sbin/bow-restore" "$root/sbin/real"
+	rm -f "$root"/asked*
+	stub bow-restore 'case "$*" in *--check*) exec real "$@" ;; esac' \
+		'[ ! -e /asked.again ] || exit 8' \
+		'[ ! -e /asked ] || true >/asked.again' \
+		'true >/asked; real "$@" && cat /before >"$ROOT"'
+}
+
+@test "premount: a disk that keeps nothing is not rolled back again and again" {
+	local mode
+
+	for mode in rollback commit; do
+		make_root
+		forgetful_disk
+		premount_stuck "ro bow=$mode"
+		# Once more when the shell was left.
+		[ "$(grep -c "bow: $device: does not keep what is written to it: the log is there again after the $mode" <<<"$output")" = 2 ]
+		[ "$(grep -c "bow: $mode on $device: bow=$mode was given" <<<"$output")" = 2 ]
+		[ ! -e "$root/conf/param.conf" ]
+	done
+}
+
 @test "premount: a crash kernel does not obey bow=commit, which it was not given" {
 	local crash=yes
 
