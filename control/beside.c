@@ -14,33 +14,52 @@
 #include "bowctl.h"
 #include "cli.h"
 
-static const char *const dirs[CTL_BESIDE_DIRS] = { "/boot", "/usr", "/var",
-						   "/home" };
+static bool holds_system(const char *path)
+{
+	static const char *const dirs[] = { "/boot", "/usr", "/var", "/home" };
+	size_t i;
+
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (strcmp(path, dirs[i]) == 0)
+			return true;
+	/* The EFI partition, and that of a Raspberry Pi's firmware. */
+	return strncmp(path, "/boot/", 6) == 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* A later mount hides an earlier one. */
+static void note(struct ctl_beside *b, const char *path, bool other)
+{
+	const size_t size = sizeof(b->other[0]);
+	unsigned int i;
+
+	for (i = 0; i < b->others; i++)
+		if (strncmp(b->other[i], path, size - 1) == 0)
+			memmove(b->other[i], b->other[--b->others], size);
+	if (other && b->others < CTL_BESIDE_OTHERS)
+		snprintf(b->other[b->others++], size, "%.*s", (int)size - 1,
+			 path);
+}
 
 /* From mountinfo, as a network filesystem might keep stat() waiting for ever. */
 static void find_others(struct ctl_beside *b, dev_t root)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	bool other[CTL_BESIDE_DIRS] = { false };
 	struct ctl_mount m;
 	char *line = NULL;
 	size_t size = 0;
-	unsigned int i;
 
-	while (mounts && getline(&line, &size, mounts) > 0) {
-		if (ctl_mountinfo_parse(&m, line))
-			continue;
-		/* A later mount hides an earlier one. */
-		for (i = 0; i < CTL_BESIDE_DIRS; i++)
-			if (strcmp(m.path, dirs[i]) == 0)
-				other[i] = makedev(m.major, m.minor) != root;
-	}
+	while (mounts && getline(&line, &size, mounts) > 0)
+		if (!ctl_mountinfo_parse(&m, line) && holds_system(m.path))
+			note(b, m.path, makedev(m.major, m.minor) != root);
 	free(line);
 	if (mounts)
 		fclose(mounts);
-	for (i = 0; i < CTL_BESIDE_DIRS; i++)
-		if (other[i])
-			b->other[b->others++] = dirs[i];
+	qsort(b->other, b->others, sizeof(b->other[0]), compare);
 }
 
 /* As the initramfs reads it: the last one counts. */
@@ -106,14 +125,18 @@ void ctl_beside_json(struct json *j, const struct ctl_beside *b)
 void ctl_beside_text(FILE *out, const struct ctl_beside *b)
 {
 	struct utsname u;
+	bool kernel = false;
 	unsigned int i;
 
-	for (i = 0; i < b->others; i++)
+	for (i = 0; i < b->others; i++) {
 		fprintf(out, "%s%s",
 			i ? ", " : "bowctl: not covered, as on other filesystems: ",
 			b->other[i]);
+		kernel |= strcmp(b->other[i], "/boot") == 0 ||
+			  strcmp(b->other[i], "/boot/firmware") == 0;
+	}
 	/* The boot loader will start the kernel of then, with the modules of now. */
-	if (b->others && strcmp(b->other[0], "/boot") == 0 && !uname(&u))
+	if (kernel && !uname(&u))
 		fprintf(out, "; after a rollback start Linux %s", u.release);
 	if (b->others)
 		fputc('\n', out);

@@ -341,12 +341,12 @@ bool ctl_old_find(struct ctl_old *old, const char *place);
 
 /* beside.c: what a checkpoint does not cover, or need not keep, or what ends it */
 
-#define CTL_BESIDE_DIRS 4
+#define CTL_BESIDE_OTHERS 16
 #define CTL_BESIDE_SWAPS 4
 
 struct ctl_beside {
 	unsigned int others, swaps;
-	const char *other[CTL_BESIDE_DIRS];	/* directories, if it is of / */
+	char other[CTL_BESIDE_OTHERS][256];	/* directories, if it is of / */
 	char swap[CTL_BESIDE_SWAPS][256];	/* files on it that are in use */
 	bool commits;			/* the command line, if it is of / */
 };

@@ -478,6 +478,36 @@ in_namespace() {
 	[[ "$output" != *"not covered, "* ]]
 }
 
+@test "bowctl: what is mounted below /boot is not covered either" {
+	requires_root
+	! mountpoint -q /boot || skip "/boot is a filesystem here"
+	big=$(mktemp -d /var/tmp/bow.XXXXXX)
+	[ "$(stat -c %d "$big")" = "$(stat -c %d /)" ] || skip "/var/tmp is not on the root"
+	mkdir "$big"/{efi,firmware,grub}
+	# A /boot that is on the root.
+	run -0 in_namespace 'mount --bind '"$big"' /boot
+		mount --bind /etc /boot/grub
+		mount -t tmpfs other /boot/efi
+		"$ctl" beside /
+		mount -t tmpfs other /boot/firmware
+		mount -t tmpfs other /home
+		"$ctl" beside /
+		umount /boot/firmware
+		for dir in /boot/{efi,firmware}; do mount --bind /etc $dir; done
+		"$ctl" beside /'
+	echo "$output"
+	[ "$(grep "not covered, " <<<"$output")" = "bowctl: not covered, as on other filesystems: /boot/efi
+bowctl: not covered, as on other filesystems: /boot/efi, /boot/firmware, /home; after a rollback start Linux $(uname -r)
+bowctl: not covered, as on other filesystems: /home" ]
+	[[ "$output" == *'"/boot/efi",'*'"/boot/firmware",'*'"/home"'* ]]
+	# One of its own comes first.
+	run -0 in_namespace 'mount -t tmpfs other /boot
+		mkdir /boot/efi
+		mount -t tmpfs other /boot/efi
+		"$ctl" beside /'
+	[[ "$output" == *": /boot, /boot/efi; after a rollback start Linux "* ]]
+}
+
 @test "bowctl: a bow=commit that kexec would hand on is warned of" {
 	local words
 
