@@ -393,6 +393,27 @@ rolled_back=(device=x action=rollback status=0 settled=rollback attached=no
 	[[ $output != *no_modules* ]]
 }
 
+@test "bottom: where a Raspberry Pi starts from /boot/firmware it goes on too" {
+	local line
+
+	mkdir -p "$dir/tree/etc"
+	# The last line need not have an end.
+	for line in $'LABEL=raspifirm /boot/firmware vfat defaults 0 2\n' \
+			$'PARTUUID=5452574f-01\t/boot/firmware/\tvfat'; do
+		printf '# a /boot/firmware of its own\n%s' "$line" >"$dir/tree/etc/fstab"
+		make_system 1.2.3
+		bottom 9.9.9 "${rolled_back[@]}"
+		[[ $output = *"has no modules in the system that came back: restart, and choose Linux 1.2.3, 4.5.6"* ]]
+		[[ $output != *reboot* ]]
+	done
+	# One that the root does not mount, and what is no line of it.
+	printf '%s\n' "#$line" '# a /boot/firmware' '' 'UUID=1 /boot/efi vfat' \
+		'/boot/firmware /mnt none bind' >"$dir/tree/etc/fstab"
+	make_system 1.2.3
+	bottom 9.9.9 "${rolled_back[@]}"
+	[[ $output = *"reboot -f"* ]]
+}
+
 @test "bottom: a crash kernel goes on to save the dump, and the next boot tells of the rollback" {
 	local version
 
