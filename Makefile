@@ -444,7 +444,9 @@ uninstall:
 		dkms remove bow/$(VERSION) --all
 	$(Q)test -n '$(DESTDIR)' || \
 		test "$$(readlink $(GRUB_INSTALL))" != $(sharedir)/bow/grub-install || { \
-		rm $(GRUB_INSTALL) && $(divert) --remove $(GRUB_INSTALL); }
+		rm $(GRUB_INSTALL) && $(divert) --remove $(GRUB_INSTALL) && { \
+		! test -e /dev/mapper/bow-root || \
+		echo 'make uninstall: the root is on dm-bow until update-initramfs -u -k all and a reboot: do not install or upgrade GRUB before' >&2; }; }
 	$(Q)for f in $(INSTALLED); do \
 		rm -f "$(DESTDIR)$${f##*:}" || exit; \
 	done

@@ -155,6 +155,23 @@ make_deb()
 	[ "${#lines[@]}" = 3 ]
 }
 
+@test "uninstall: GRUB is not to be installed while the root is on dm-bow still" {
+	local script='mount -t tmpfs dev /dev
+		mknod -m 666 /dev/null c 1 3
+		mkdir /dev/mapper
+		touch $device
+		make -s install
+		make -s uninstall'
+
+	run -0 in_namespace "device=/dev/mapper/bow-root; $script"
+	[ "$output" = "make uninstall: the root is on dm-bow until update-initramfs -u -k all and a reboot: do not install or upgrade GRUB before" ]
+	run -0 in_namespace "device=/dev/mapper/other; $script"
+	[ -z "$output" ]
+	# Without GRUB there is nothing to be said of it.
+	run -0 in_namespace "rm /usr/sbin/grub-install; device=/dev/mapper/bow-root; $script"
+	[ -z "$output" ]
+}
+
 @test "uninstall: refused while there is a checkpoint" {
 	local state
 
