@@ -175,13 +175,35 @@ little_free()
 		w 576 12 && [ $(events) = $((before + 1)) ]'
 }
 
+# Without a log on the disk: for one any second table would be refused.
 @test "engine: on_full takes no other value" {
-	guest_raw 4096
-	for value in none wait:0 wait:x wait:90000; do
-		run vm_run "dmsetup create other \
-			--table '0 4096 bow /dev/mapper/low 1 on_full:$value'"
-		[ "$status" != 0 ]
-	done
+	guest_plain
+	vm_run 'set -e
+		try() {
+			dmsetup create other \
+				--table "0 $(cat /sys/block/vda/size) bow /dev/vda 1 on_full:$1"
+		}
+		refusals() {
+			dmesg | grep -c "on_full must be error, commit or wait" || true
+		}
+		for value in error commit wait wait:1 wait:86400; do
+			try $value
+			case "$(dmsetup table other) $value" in
+			*" 1 block_size:4096 error") ;;
+			*" 2 block_size:4096 on_full:wait:60 wait") ;;
+			*" 2 block_size:4096 on_full:$value $value") ;;
+			*) dmsetup table other; exit 1 ;;
+			esac
+			dmsetup remove other
+		done
+		[ $(refusals) = 0 ]
+		for value in "" none errors commit: wait: wait:0 wait:x wait:1x \
+				wait:-1 wait:86401 wait:4294967297; do
+			before=$(refusals)
+			! try "$value" 2>/dev/null || { echo "taken: $value"; exit 1; }
+			[ $(refusals) = $((before + 1)) ] ||
+				{ echo "for another reason: $value"; exit 1; }
+		done'
 }
 
 @test "engine: a commit in the middle of the load keeps every write" {
