@@ -96,14 +96,34 @@ write_block='w() { dd if=/dev/zero of=/dev/mapper/bow-root bs=4096 seek=$1 \
 	roll_back_raw
 }
 
+# backups
+#   Print "SOURCE PLACE BEHIND", in sectors, of each, the oldest first.
+backups()
+{
+	"$vm_src/build/bow-verify" -J --list "$img" | jq -r \
+		'select(.kind == "backup") | "\(.source) \(.dest) \(.dest + .size / 512)"' |
+		sort -n -k 2
+}
+
+# Places are filled upwards: where nothing fails, each backup is behind the last.
 @test "failures: a place that cannot be written is passed over" {
+	local next
+
 	guest_raw 4096
-	# Where the next three backups would go: the highest 256 free blocks are
-	# filled upwards, and the first three hold block 0 and the next log.
-	vm_run "$(low_fails 105976 24)
+	vm_run "$write_block; w 100 && w 300"
+	run -0 backups
+	echo "$output"
+	next=${lines[0]##* }
+	[ "$output" = "800 $((next - 8)) $next"$'\n'"2400 $next $((next + 8))" ]
+	next=$((next + 8))
+	vm_run "$(low_fails $next 24)
 		$write_block"'
-		w 100 && w 101 && w 102 && w 103'
+		w 200 && w 201 && w 202 && w 203'
 	vm_run "$low_works"
+	# The first one that was wanted is behind the three that failed.
+	run -0 backups
+	echo "$output"
+	[ "${lines[2]% *}" = "1600 $((next + 24))" ]
 	roll_back_raw
 }
 
