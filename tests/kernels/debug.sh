@@ -70,10 +70,8 @@ debug_configure()
 	done
 	mkdir -p "$1/build"
 	debug_make "$1" tinyconfig || return
-	# Reports stay on the console of a guest that is told to be quiet.
 	"$uml_linux/scripts/config" --file "$1/build/.config" "${options[@]}" \
 		--set-str LOCALVERSION "$debug_release" \
-		--set-val CONSOLE_LOGLEVEL_QUIET 5 \
 		--set-val DEBUG_KMEMLEAK_MEM_POOL_SIZE 40000
 	debug_make "$1" olddefconfig && debug_has "$1"
 }

@@ -56,7 +56,7 @@ qemu_start()
 
 	rm -rf "$dir/vm"
 	mapfile -t disk < <(vm_disk disk0 "$dir/disk")
-	vm_wake "$dir/vm" "$dir/initrd" 'quiet panic=0' -action reboot=reset \
+	vm_wake "$dir/vm" "$dir/initrd" "$vm_terse panic=0" -action reboot=reset \
 		-serial "file:$dir/said" "${disk[@]}"
 }
 

@@ -184,6 +184,7 @@ assert_refused()
 @test "boot: without a log dm-bow is put over the root" {
 	boot "$d0" ro
 	vm_reply 90
+	vm_shows_warnings
 	run -0 vm_run 'cat /run/bow/boot; grep " / " /proc/mounts'
 	[[ $output = *attached=/dev/mapper/bow-root* ]]
 	[[ $output = */dev/mapper/bow-root\ /\ ext4\ ro* ]]

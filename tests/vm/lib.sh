@@ -19,6 +19,8 @@
 #   BOW_MODULE		dm-bow.ko for it (default: kmod/dm-bow.ko)
 
 vm_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/reports.sh
+. "$vm_src/tests/reports.sh"
 vm_build=$vm_src/build/vm${BOW_KVER:+-$BOW_KVER}
 # Reboot, that is end, when the kernel or the initramfs panics.
 vm_panic="oops=panic panic=-1"
@@ -27,6 +29,8 @@ vm_timer=no_timer_check
 # QEMU translates a program again for each address it is loaded at: a third of the
 # time of a guest that starts programs.
 vm_maps=norandmaps
+# Few lines on the console; with "quiet" those of a WARN_ON() would be missing.
+vm_terse=loglevel=5
 vm_accel=${BOW_QEMU_ACCEL:-tcg,thread=multi}
 vm_slow=${BOW_VM_SLOW:-1}
 vm_pid=
@@ -202,7 +206,7 @@ vm_disk()
 }
 
 # vm_memory INITRD ARGUMENTS [QEMU-OPTION...]
-#   Print the path of the memory of a guest that has booted so.
+#   Print the path of the memory of a guest that has booted so, without a complaint.
 vm_memory()
 {
 	local initrd=$1 arguments=$2 memory part new=yes
@@ -216,8 +220,10 @@ vm_memory()
 			[ "$memory" -nt "$part" ] || new=no
 		done
 		[ $new = no ] || exit 0
+		rm -f "$initrd.vm/console.log"
 		vm_start "$initrd.vm" "$(vm_vmlinuz)" "$initrd" "$arguments" "$@" 9>&- &&
-			vm_reply 60 >&2 &&
+			vm_reply 60 >&2 && vm_shows_warnings &&
+			debug_kernel_sound "$initrd.vm/console.log" >&2 &&
 			echo "migrate \"exec:cat >'$memory.new'\"" >&"$vm_monitor" &&
 			vm_wait_monitor 'info migrate' 'Migration status: completed' 60 &&
 			mv "$memory.new" "$memory"
@@ -258,16 +264,18 @@ vm_wake()
 		vm_run "$(vm_awake "$seed" $disks)" || return
 		seed=
 	done
-	[ $disks != 0 ] || vm_run "$(vm_awake "$seed" 0)"
+	[ $disks != 0 ] || vm_run "$(vm_awake "$seed" 0)" || return
+	vm_shows_warnings
 }
 
 # vm_awake SEED DISKS
 #   The script with which a guest begins anew: of SEED, if there is one, its random
-#   numbers; DISKS are there.  It takes no process for a look: emulated, each is some
-#   ten milliseconds.
+#   numbers, and what vm_shows_warnings looks for; DISKS are there.  It takes no process
+#   for a look: emulated, each is some ten milliseconds.
 vm_awake()
 {
-	[ -z "$1" ] || echo "/t/reseed $1 || exit"
+	[ -z "$1" ] || echo "/t/reseed $1 || exit
+		echo '<4>guest: warnings are shown' >/dev/kmsg"
 	[ "$2" = 0 ] || echo "until set -- /sys/block/vd*; [ \$# = $2 ] && [ -e \$1 ]; do
 			sleep 0.05
 		done"
@@ -300,6 +308,14 @@ vm_wait_console()
 		fi
 		sleep 0.1
 	done
+}
+
+# vm_shows_warnings
+#   False if what the guest's init has written, of the level at which Linux tells of a
+#   WARN_ON(), is not on the console: kernel_sound would be blind.
+vm_shows_warnings()
+{
+	vm_wait_console 'guest: warnings are shown' 10
 }
 
 # vm_alive

@@ -10,8 +10,6 @@
 
 # shellcheck source=tests/vm/lib.sh disable=SC1091
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=tests/reports.sh disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../reports.sh"
 # shellcheck source=tests/free-sectors.sh disable=SC1091
 . "$(dirname "${BASH_SOURCE[0]}")/../free-sectors.sh"
 
@@ -71,7 +69,7 @@ guest_start()
 	initrd=$(vm_initrd)
 	boots=$((boots + 1))
 	mapfile -t disk < <(vm_disk disk0 "$img")
-	vm_wake "$BATS_TEST_TMPDIR/vm$boots" "$initrd" quiet "${disk[@]}"
+	vm_wake "$BATS_TEST_TMPDIR/vm$boots" "$initrd" "$vm_terse" "${disk[@]}"
 }
 
 # guest_of TREE DISK...
@@ -89,8 +87,9 @@ guest_of()
 	done
 	boots=1
 	vm_start "$BATS_TEST_TMPDIR/vm1" "$(vm_vmlinuz)" \
-		"$BATS_TEST_TMPDIR/initrd" quiet "${options[@]}"
+		"$BATS_TEST_TMPDIR/initrd" "$vm_terse" "${options[@]}"
 	vm_reply 60
+	vm_shows_warnings
 }
 
 # guest_attach
@@ -242,8 +241,9 @@ guest_plain()
 	mapfile -t disk < <(vm_disk disk0 "$img")
 	# shellcheck disable=SC2086 # a list
 	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
-		"$(raw_initrd $raw_modules)" quiet "${disk[@]}"
+		"$(raw_initrd $raw_modules)" "$vm_terse" "${disk[@]}"
 	vm_reply 60
+	vm_shows_warnings
 }
 
 # guest_raw BLOCK-SIZE [OPTION]
