@@ -18,6 +18,12 @@ setup_file()
 	prepare_configuration
 	make_initramfs with-module initramfs
 	prepare_log
+	consoles_sound "$BATS_FILE_TMPDIR"
+}
+
+teardown_file()
+{
+	common_teardown_file
 }
 
 setup()
@@ -119,6 +125,7 @@ prepare_log()
 
 # boot IMAGE [ARGUMENT...]
 #   Boot the real initramfs with a copy of IMAGE, or $img itself, as the root.
+#   other_disk: a second disk beside it.
 #   fastboot: fsck writes to the superblock, which is compared afterwards.
 #   One processor: a boot has little to do at the same time, and two that are
 #   emulated take a third more.
@@ -128,7 +135,8 @@ boot()
 
 	boots=$((boots + 1))
 	[ "$1" = "$img" ] || cp --sparse=always "$1" "$img"
-	mapfile -t disk < <(vm_disk disk0 "$img")
+	mapfile -t disk < <(vm_disk disk0 "$img"
+		[ -z "${other_disk:-}" ] || vm_disk disk1 "$other_disk")
 	shift
 	vm_start "$BATS_TEST_TMPDIR/vm$boots" "$(vm_vmlinuz)" \
 		"$initramfs" "root=LABEL=bow-hook fastboot $*" "${disk[@]}"
@@ -564,15 +572,12 @@ make_torn()
 }
 
 @test "boot: of two disks that could be the torn root neither is touched" {
-	local disks
-
 	with_newer_blkid
 	make_torn torn-activation:5
-	cp --sparse=always "$img" "$img.other"
-	mapfile -t disks < <(vm_disk disk0 "$img"; vm_disk disk1 "$img.other")
-	vm_start "$BATS_TEST_TMPDIR/vm-two" "$(vm_vmlinuz)" "$initramfs" \
-		'root=LABEL=bow-hook fastboot ro' "${disks[@]}"
+	other_disk=$img.other
+	cp --sparse=always "$img" "$other_disk"
+	boot "$img" ro
 	vm_wait_console 'bow: LABEL=bow-hook could be .*/dev/vda.*/dev/vdb' 60
 	assert_refused torn
-	cmp "$BATS_FILE_TMPDIR/torn" "$img.other"
+	cmp "$BATS_FILE_TMPDIR/torn" "$other_disk"
 }

@@ -14,6 +14,12 @@ setup_file()
 	load scenarios.bash
 	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR common_setup
 	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR three_times 4096
+	consoles_sound "$BATS_FILE_TMPDIR"
+}
+
+teardown_file()
+{
+	common_teardown_file
 }
 
 setup()

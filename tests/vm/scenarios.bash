@@ -27,16 +27,38 @@ common_setup()
 	boots=0
 }
 
+# consoles_sound DIRECTORY
+#   What went well in a kernel that complains has failed: false, and printed, if any
+#   guest below DIRECTORY had one, or if there are fewer of them than were booted.
+consoles_sound()
+{
+	local consoles
+
+	mapfile -t consoles < <(find "$1" -name console.log)
+	[ "${#consoles[@]}" -ge "${boots:-0}" ] || {
+		echo "$boots boots, but of consoles: ${#consoles[@]}"
+		return 1
+	}
+	if [ "${#consoles[@]}" -gt 0 ]; then
+		kernel_sound "${consoles[@]}"
+	fi
+}
+
 # common_teardown
 common_teardown()
 {
 	[ -z "$vm_pid" ] || vm_cut
-	[ "${boots:-0}" -gt 0 ] || return 0
 	if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
-		tail -n 20 "$BATS_TEST_TMPDIR"/vm*/console.log
+		find "$BATS_TEST_TMPDIR" -name console.log -exec tail -n 20 {} +
 	fi
-	# A test that went well in a kernel that complains has failed.
-	kernel_sound "$BATS_TEST_TMPDIR"/vm*/console.log
+	consoles_sound "$BATS_TEST_TMPDIR"
+}
+
+# common_teardown_file
+#   Where setup_file has failed a guest may still run.
+common_teardown_file()
+{
+	[ -z "${vm_pid:-}" ] || vm_cut
 }
 
 # make_tree DIRECTORY
