@@ -71,9 +71,10 @@ make_chroot()
 }
 
 # in_chroot CMDLINE SCRIPT
-#   With $device, as /dev has it, for the root; readonly is as "ro" of CMDLINE says.
-#   What the shell's stub kills is looked up by PPID: processes and a session of its
-#   own, so that it cannot be one of this machine's.  crash=yes: as in a crash kernel.
+#   With $device, as /dev has it, for the root, and all else that is attached; readonly
+#   is as "ro" of CMDLINE says.  What the shell's stub kills is looked up by PPID:
+#   processes and a session of its own, so that it cannot be one of this machine's.
+#   crash=yes: as in a crash kernel.
 in_chroot()
 {
 	local readonly=n
@@ -96,13 +97,14 @@ in_chroot()
 		mount -t tmpfs dev dev
 		mknod -m 666 dev/null c 1 3
 		: >dev/kmsg
-		[ -z "$2" ] || cp -a "$2" dev
+		[ $# -lt 7 ] || cp -a "${@:7}" dev
 		mount --bind "$3" proc/cmdline
 		exec env -i PATH=/sbin:/bin ROOT="$2" ROOTDELAY= ROOTFLAGS="-o noatime" \
 			ROOTFSTYPE= BOOT=local readonly="$4" rootmnt=/root panic= resume= \
 			quiet=y fastboot=n UBIMTD= starttime=0 chroot . /bin/sh -c ". /scripts/functions
 				$5"
-		' bash "$root" "$device" "$dir/cmdline" "$readonly" "$2" "${crash-}" 2>&1
+		' bash "$root" "$device" "$dir/cmdline" "$readonly" "$2" "${crash-}" \
+		"${loops[@]}" 2>&1
 }
 
 # premount CMDLINE
@@ -148,6 +150,16 @@ attach_root()
 	loops+=("$device")
 }
 
+# make_other
+#   $other, a disk with a log that is not the root, and was as $dir/other.before.
+make_other()
+{
+	"$mklog" --size 8M --seed 2 "$dir/other"
+	cp "$dir/other.bow.img" "$dir/other.before"
+	other=$(losetup -f --show "$dir/other.bow.img")
+	loops+=("$other")
+}
+
 # shell LINE...
 #   What is typed there, a line each time it is opened.
 shell()
@@ -168,11 +180,16 @@ shell()
 	kill -0 "${holders[0]}"
 }
 
-@test "premount: an active log is rolled back, with klibc's tools alone" {
+@test "premount: an active log is rolled back, with klibc's tools alone, and no other disk's" {
+	make_other
 	make_root
 	premount ro
 	[[ $output = *boot:*found=active*action=rollback*status=0*settled=rollback* ]]
 	run -2 "$restore" --check "$device"
+	cmp "$dir/other.before" "$other"
+	# It was in reach, and there was something to undo.
+	run -0 in_chroot ro "bow-restore -q $other"
+	run -1 cmp "$dir/other.before" "$other"
 }
 
 @test "premount: a rollback by hand after a commit that failed is recorded as one by hand" {

@@ -203,7 +203,32 @@ assert_refused()
 	cmp "$d0" "$img"
 }
 
-@test "boot: a log is rolled back before the root is mounted" {
+# make_other [MKLOG-OPTION...]
+#   $other_disk, a filesystem of another name, with a log.
+make_other()
+{
+	local log=$BATS_TEST_TMPDIR/other
+
+	truncate -s 16M "$log.fs"
+	mke2fs -q -t ext4 -b 4096 -L other "$log.fs"
+	free_sectors "$log.fs" >"$log.free"
+	"$vm_src/build/tests/mklog" --fs "$log.fs" --free "$log.free" --size 16M \
+		--ops 40 "$@" "$log"
+	other_disk=$log.bow.img
+	cp "$other_disk" "$log.before"
+}
+
+# assert_other
+#   It is as it was, and a rollback would have changed it.
+assert_other()
+{
+	cmp "$BATS_TEST_TMPDIR/other.before" "$other_disk" &&
+		"$restore" -q "$other_disk" || return
+	run -1 cmp "$BATS_TEST_TMPDIR/other.before" "$other_disk"
+}
+
+@test "boot: a log is rolled back before the root is mounted, and no other disk's" {
+	make_other
 	boot "$BATS_FILE_TMPDIR/active" ro
 	vm_reply 90
 	run -0 vm_run 'cat /run/bow/boot /run/bow/log.json
@@ -226,6 +251,7 @@ assert_refused()
 	[[ ${lines[0]}/${lines[1]} = bow:/"at boot "*"rollback, "* ]]
 	vm_cut
 	assert_is_d0 "$img"
+	assert_other
 }
 
 # add_splash IMAGE
@@ -554,6 +580,7 @@ make_torn()
 
 	with_newer_blkid
 	make_torn torn-activation:5
+	make_other --state torn-activation:5
 	boot "$img" ro
 	vm_reply 90
 	run -0 vm_run 'cat /run/bow/boot; grep " / " /proc/mounts'
@@ -569,6 +596,7 @@ make_torn()
 	[[ $output = *found=finishing*action=rollback*status=0*attached=/dev/* ]]
 	vm_cut
 	assert_is_d0 "$img"
+	assert_other
 }
 
 @test "boot: of two disks that could be the torn root neither is touched" {
