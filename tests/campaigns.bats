@@ -95,3 +95,35 @@ soaked() {
 	run -1 tests/soak.sh --judge
 	[[ $output == *'did not come to its end'* ]]
 }
+
+# judged STATUS LINE...
+#   What a program's TAP and its exit status come to.
+judged() {
+	local status=$1
+
+	shift
+	printf '%s\n' "$@" >"$dir/tap"
+	judge "$dir/tap" "$status" "$dir/counts"
+	cat "$dir/counts"
+}
+
+@test "campaigns: what a program has skipped, left out or ended with is not taken for a pass" {
+	# shellcheck source=tests/tap.sh
+	. "$top/tests/tap.sh"
+	run -0 judged 0 1..2 'ok 1 - a' 'ok 2 - b'
+	[ "$output" = '2 0 0' ]
+	run -0 judged 0 1..2 'ok 1 - a # skip no b' 'ok 2 - b # SKIP'
+	[ "$output" = '0 0 2' ]
+	run -0 judged 0 '1..0 # skip no root'
+	[ "$output" = '0 0 1' ]
+	run -0 judged 1 1..2 'ok 1 - a' '# kept from b' 'not ok 2 - b' '# why'
+	[ "$output" = $'# kept from b\nnot ok 2 - b\n# why\n1 1 0' ]
+	run -0 judged 0 1..2 'ok 1 - a' 'a shell that died'
+	[ "$output" = $'a shell that died\nnot ok - 2 tests planned, 1 ran\n1 1 0' ]
+	run -0 judged 0 'ok 1 - a'
+	[ "$output" = $'not ok - ended without a plan\n1 1 0' ]
+	run -0 judged 0 1..0
+	[ "$output" = $'not ok - 0 tests planned, 0 ran\n0 1 0' ]
+	run -0 judged 3 1..1 'ok 1 - a'
+	[ "$output" = $'not ok - exit status 3\n1 1 0' ]
+}

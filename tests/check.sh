@@ -13,6 +13,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
 out=build/check
 long=0
@@ -166,37 +168,6 @@ run_program()
 	report "$1"
 }
 
-# Counts of one program's TAP, "PASSED FAILED SKIPPED", then what went wrong.
-# shellcheck disable=SC2016  # awk's own $0
-judge='
-function flush_kept() { printf "%s", kept; kept = "" }
-/^1\.\.[0-9]+/ {
-	plan = substr($1, 4) + 0; planned = 1
-	if ($0 ~ /# *[Ss][Kk][Ii][Pp]/) { skip++; plan = 0; all = 1 }
-	next
-}
-/^not ok/ { bad++; flush_kept(); print; showing = 1; next }
-/^ok/ {
-	if ($0 ~ /# *[Ss][Kk][Ii][Pp]/) skip++; else good++
-	kept = ""; showing = 0; next
-}
-showing { print; next }
-{ kept = kept $0 "\n" }
-END {
-	ran = good + bad + (all ? 0 : skip)
-	if (!planned || plan != ran || (plan == 0 && !all)) {
-		flush_kept()
-		print "not ok - " (planned ? plan " tests planned, " ran " ran" \
-			: "ended without a plan")
-		bad++
-	} else if (status != 0 && !bad) {
-		flush_kept()
-		print "not ok - exit status " status
-		bad++
-	}
-	print good + 0, bad + 0, skip + 0 >counts
-}'
-
 # report NAME
 #   A line for the program, and its failures in full.
 report()
@@ -204,8 +175,7 @@ report()
 	local status seconds good bad skip
 
 	read -r status seconds <"$out/$1.end"
-	awk -v status="$status" -v counts="$out/$1.counts" "$judge" \
-		"$out/$1.tap" >"$out/$1.bad"
+	judge "$out/$1.tap" "$status" "$out/$1.counts" >"$out/$1.bad"
 	read -r good bad skip <"$out/$1.counts"
 	{
 		printf '%-24s %4d passed, %d failed' "$1" "$good" "$bad"

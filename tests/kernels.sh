@@ -15,6 +15,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 # shellcheck source=tests/kernels/debug.sh
 . tests/kernels/debug.sh
 need_packages "$PACKAGES_VM"
@@ -138,9 +140,28 @@ run_vm()
 	local dir=$out/$1 version
 
 	version=$(version_of "$1")
-	depmod -b "$dir/image" "$version"
+	depmod -b "$dir/image" "$version" || return
 	BOW_KVER=$version BOW_KROOT=$dir/image BOW_VM_ARGUMENTS=$(arguments "$@") \
 		BOW_MODULE=$(sources_of "$1")/dm-bow.ko bats --tap "$2"
+}
+
+# passes SUITE FILE
+#   Its tests, shown as they end.  One that is skipped has not passed: what they need is
+#   there.
+passes()
+{
+	local tap status=0 good bad skip
+
+	tap=$out/$1/$(basename "$2" .bats).tap
+	run_vm "$@" | tee "$tap" || status=$?
+	# What bats has not shown itself.
+	judge "$tap" "$status" "$tap.counts" | sed -n '/^not ok - /p'
+	read -r good bad skip <"$tap.counts"
+	if [ "$good" = 0 ] || [ "$bad" != 0 ] || [ "$skip" != 0 ]; then
+		echo "not ok - $1, $2: $good passed, $bad failed, $skip skipped"
+		return 1
+	fi
+	echo "ok - $1, $2: $good passed"
 }
 
 files=()
@@ -165,7 +186,7 @@ for suite; do
 	*) tests=("${files[@]}") ;;
 	esac
 	for file in "${tests[@]}"; do
-		run_vm "$suite" "$file" || failed=1
+		passes "$suite" "$file" || failed=1
 	done
 done
 exit "$failed"
