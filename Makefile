@@ -4,6 +4,11 @@
 #   V=1             show the commands
 #   CC, KLCC        compilers: hosted programs, static klibc programs
 #   CFLAGS          added last to the compiler's flags
+#   CPPFLAGS, LDFLAGS
+#                   the same of the preprocessor and the linker, for the hosted
+#                   programs
+#   STRIP           strips build/bow-restore; empty: it is not stripped, nor with
+#                   "nostrip" among DEB_BUILD_OPTIONS
 #   SAN=1           build with address and undefined-behaviour sanitizers
 #                   (hosted programs and tests only; into build/san)
 #   COV=1           build hosted programs and tests with clang, counting what
@@ -24,6 +29,10 @@ SAN ?= 0
 COV ?= 0
 CC ?= cc
 KLCC ?= klcc
+STRIP ?= strip
+ifneq ($(filter nostrip,$(DEB_BUILD_OPTIONS)),)
+STRIP :=
+endif
 prefix ?= /usr/local
 sbindir ?= $(prefix)/sbin
 mandir ?= $(prefix)/share/man
@@ -54,6 +63,13 @@ BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ikmod -Ilib -Icommon \
 # bow-restore needs a part of libbow only: the linker leaves out the rest.
 KLIBC_CFLAGS := -std=gnu11 -Os $(filter-out -Wshadow,$(WARN)) -Ikmod -Ilib -Icommon -DBOW_VERSION='"$(VERSION)"' \
 	-ffunction-sections -fdata-sections
+# CFLAGS may be a distribution's.  klibc lacks what the first two of these would call,
+# and klcc links without gcc, so without its plugins and specs.  No initramfs is to grow
+# by a program that is faster than -Os makes it, nor by the unwind tables that klcc
+# leaves in with -g.  CPPFLAGS and LDFLAGS are for the other libc.
+KLIBC_LAST := -fno-stack-protector -fno-sanitize=all -fno-lto \
+	-fno-asynchronous-unwind-tables
+klibc_cflags = $(KLIBC_CFLAGS) $(filter-out -O2 -specs=%,$(CFLAGS)) $(KLIBC_LAST)
 ifeq ($(SAN),1)
 B := build/san
 BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -154,8 +170,8 @@ help:
 	@printf '%-18s %s\n' install 'programs, module source, initramfs hook, man pages, docs'
 	@printf '%-18s %s\n' uninstall 'remove what install put there'
 	@echo
-	@echo 'Options: V=1 SAN=1 COV=1 CC KLCC CFLAGS KDIR DESTDIR prefix ARGS CHECKS'
-	@echo 'SECONDS TRACE_STATES; see the top of the Makefile.'
+	@echo 'Options: V=1 SAN=1 COV=1 CC KLCC CFLAGS CPPFLAGS LDFLAGS STRIP KDIR DESTDIR'
+	@echo 'prefix ARGS CHECKS SECONDS TRACE_STATES; see the top of the Makefile.'
 
 # Windows so small that small logs need many, batches that small writes overflow.
 SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
@@ -163,7 +179,7 @@ SMALL := -DBOW_IO_BYTES=8192u -DWINDOW_BYTES=24576u -DWINDOW_PIECES=7u \
 	-DBOW_BATCH_BLOCKS=24u -DBOW_BATCH_COPIES=5u -DBOW_ENTRY_BYTES=409600u
 
 # Rebuild everything when the flags change.
-FLAGS_NOW := $(CC)|$(KLCC)|$(BASE_CFLAGS)|$(KLIBC_CFLAGS)|$(CFLAGS)|$(LDFLAGS)|$(SMALL)
+FLAGS_NOW := $(CC)|$(KLCC)|$(STRIP)|$(BASE_CFLAGS)|$(klibc_cflags)|$(CPPFLAGS)|$(CFLAGS)|$(LDFLAGS)|$(SMALL)
 $(B)/.build-config: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
@@ -171,14 +187,15 @@ $(B)/.build-config: FORCE
 
 $(B)/hosted/%.o: %.c $(HEADERS) $(B)/.build-config
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/klibc/%.o: %.c $(HEADERS) $(B)/.build-config
 	@mkdir -p $(@D)
-	$(call say,KLCC,$<)$(KLCC) $(KLIBC_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,KLCC,$<)$(KLCC) $(klibc_cflags) -c -o $@ $<
 
 build/bow-restore: $(call klibc,$(RESTORE_SRC) $(LIB_SRC))
-	$(call say,KLCC,$@)$(KLCC) -static -Wl,--gc-sections,-z,noseparate-code -o $@ $^ && strip $@
+	$(call say,KLCC,$@)$(KLCC) -static -Wl,--gc-sections,-z,noseparate-code -o $@ $^ \
+		$(if $(STRIP),&& $(STRIP) $@)
 
 $(B)/bow-verify: $(call hosted,$(VERIFY_SRC) $(LIB_SRC))
 	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
@@ -236,7 +253,7 @@ FAULTS_WRAP := -Wl,--wrap=calloc,--wrap=die,--wrap=pread64,--wrap=pwrite64 \
 
 $(B)/small/%.o: %.c $(HEADERS) $(B)/.build-config
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SMALL) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(SMALL) -c -o $@ $<
 
 # The simulator again: writes are backed up in parts.
 $(B)/tests/sim-small: $(call small,$(sort $(wildcard tests/sim/*.c)) $(filter-out kmod/bow_disk.c,$(CORE_SRC))) $(call hosted,$(LIB_SRC))
@@ -277,7 +294,7 @@ $(B)/tests/ways: $(call hosted,tests/bench/ring.c tests/bench/copies.c lib/kerne
 # Static: its own memory is counted with that of what it runs.
 build/tests/spent: tests/bench/spent.c build/.build-config
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CFLAGS) -static -o $@ $<
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -static -o $@ $<
 
 $(B)/tests/fragment: $(call hosted,tests/bench/fragment.c)
 	@mkdir -p $(@D)
@@ -298,7 +315,7 @@ build/tests/packages: tests/bench/packages.c
 build/tests/churn build/tests/stress build/tests/request build/tests/reseed build/tests/load \
 		build/tests/packages: build/.build-config
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) \
+	$(call say,LD,$@)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) \
 		$(CFLAGS) -pthread -static -o $@ $(filter %.c,$^)
 
 test-programs: $(TEST_PROGRAMS)

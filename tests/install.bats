@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2016 # scripts for the namespace are expanded there
-# make install and uninstall, into a directory of the test's own, or into overlays that
-# one mount namespace sees.
+# The build as a package makes it; make install and uninstall, into a directory of the
+# test's own, or into overlays that one mount namespace sees.
 
 bats_require_minimum_version 1.5.0
 
 setup()
 {
-	top=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	load helpers
 	dest=$BATS_TEST_TMPDIR/dest
 }
 
@@ -35,6 +35,34 @@ in_namespace()
 		cd "$2"
 		eval "$3"
 	' bash "$BATS_TEST_TMPDIR/over" "$top" "$1"
+}
+
+@test "build: the flags of a Debian package give no warning, and what they ask for" {
+	local program
+
+	requires dpkg-buildflags readelf
+	cd "$BATS_TEST_TMPDIR"
+	cp -r "$top"/{Makefile,kmod,lib,common,restore,verify,control} .
+	eval "$(DEB_BUILD_MAINT_OPTIONS=hardening=+all dpkg-buildflags --export=sh)"
+	run -0 make -s V=1 all
+	[ -z "$output" ] || { echo "$output"; return 1; }
+	for program in bow-verify bowctl; do
+		run -0 readelf -dsW "build/$program"
+		# CFLAGS, CPPFLAGS, LDFLAGS
+		[[ $output == *__stack_chk_fail* ]]
+		[[ $output == *__printf_chk* ]]
+		[[ $output == *NOW* ]]
+	done
+	# That of the initramfs is none the larger.
+	[ "$(stat -c %s build/bow-restore)" -lt 65536 ]
+	run -0 readelf -SW build/bow-restore
+	[[ $output != *.symtab* ]]
+	# For a package of debugging symbols, and for another machine.
+	DEB_BUILD_OPTIONS=nostrip make -s V=1 build/bow-restore
+	run -0 readelf -SW build/bow-restore
+	[[ $output == *.debug_info*.symtab* ]]
+	run -0 make -n STRIP=other-strip build/bow-restore
+	[[ $output == *"&& other-strip build/bow-restore"* ]]
 }
 
 @test "install: programs, hook, boot script, rule, module source, man pages and documents are there" {

@@ -9,8 +9,8 @@
 PACKAGES_BUILD='gcc libc6-dev make klibc-utils libklibc-dev linux-libc-dev
 	libext2fs-dev libdevmapper-dev'
 PACKAGES_MODULE='linux-image-cloud-amd64 linux-headers-cloud-amd64 kmod'
-PACKAGES_TEST='attr bats procps binutils e2fsprogs git jq mount perl-base strace util-linux
-	xxd zstd'
+PACKAGES_TEST='attr bats procps binutils dpkg-dev e2fsprogs git jq mount perl-base strace
+	util-linux xxd zstd'
 PACKAGES_LINT='clang cppcheck mandoc shellcheck sparse'
 PACKAGES_COVERAGE='clang jq llvm'
 PACKAGES_MACHINES='gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
