@@ -158,7 +158,8 @@ static int act(struct restore *s, enum bow_action action)
 	s->result->header = s->log.header;
 	s->result->finish = s->log.finish;
 	s->result->done = action;
-	s->result->resumed = s->log.state != BOW_STATE_ACTIVE;
+	s->result->resumed = s->log.state == BOW_STATE_RESTORING ||
+			     s->log.state == BOW_STATE_FINISHING;
 	switch (s->log.state) {
 	case BOW_STATE_NONE:
 		return bow_fail(s->e, -ENODATA, BOW_WHY_NO_LOG, 0, 0);

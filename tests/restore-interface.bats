@@ -184,6 +184,34 @@ json() {
 	done
 }
 
+# continued WANT STATUS OPTION...
+continued() {
+	json "$2" "${@:3}" -n
+	[ "$(jq .continued <<<"$output")" = "$1" ] || { echo "$*: $output"; return 1; }
+}
+
+@test "-J: continued is what had begun before, in another run, and nothing else" {
+	local option
+
+	requires jq
+	for option in --rollback --commit; do
+		make_log
+		continued false 0 "$option"
+		make_log --state "finishing-${option#--}:0"
+		continued true 0 "$option"
+	done
+	make_log --state restoring
+	continued true 0
+	run -0 "$restore" "$img"
+	[[ $output == *"rolled back (continued): "* ]]
+	for option in --rollback --commit; do
+		continued false 2 "$option"
+	done
+	make_log
+	run -0 "$restore" "$img"
+	[[ $output == *"rolled back: "* ]]
+}
+
 # has_names UUID LABEL
 #   Both are told, as text and as JSON; an empty LABEL is not.
 has_names()
