@@ -147,10 +147,10 @@ const char *facts_torn_key(enum bow_torn torn);
 const char *facts_version(u32 version);
 const char *facts_action(enum bow_action action);
 
-/* Members of an object, or lines "name: value" for people. */
+/* Members of an object, or lines "name: value" for people; `e`: what went wrong. */
 void facts_json(struct json *j, const struct bow_header *h,
 		const struct bow_finish *f, enum bow_state state,
-		enum bow_torn torn);
+		enum bow_torn torn, const struct bow_error *e);
 void facts_text(FILE *out, const struct bow_header *h,
 		const struct bow_finish *f, enum bow_state state,
 		enum bow_torn torn);

@@ -138,8 +138,12 @@ static void finish_json(struct json *j, const struct bow_finish *f)
 
 void facts_json(struct json *j, const struct bow_header *h,
 		const struct bow_finish *f, enum bow_state state,
-		enum bow_torn torn)
+		enum bow_torn torn, const struct bow_error *e)
 {
+	/* Block 0 was not read, or is not understood. */
+	if (state == BOW_STATE_NONE && e->why != BOW_WHY_NONE &&
+	    e->why != BOW_WHY_NO_LOG)
+		return;
 	json_string(j, "state", facts_state(state));
 	if (state == BOW_STATE_FINISHING)
 		finish_json(j, f);

@@ -32,7 +32,7 @@ static void say_json(const struct bow_log *log, const struct superblock *sb,
 	json_string(&j, "device", o->device);
 	json_string(&j, "action", "check");
 	json_u64(&j, "exit", status);
-	facts_json(&j, &log->header, &log->finish, log->state, log->torn);
+	facts_json(&j, &log->header, &log->finish, log->state, log->torn, e);
 	superblock_json(&j, sb);
 	if (log->scanned) {
 		json_u64(&j, "log_blocks", log->log_blocks);

@@ -44,7 +44,8 @@ static void say_json(const struct outcome *out)
 	json_bool(&j, "continued", res->resumed);
 	json_bool(&j, "written", res->written);
 	json_bool(&j, "forced", res->forced);
-	facts_json(&j, &res->header, &res->finish, res->found, res->torn);
+	facts_json(&j, &res->header, &res->finish, res->found, res->torn,
+		   &out->e);
 	json_u64(&j, "log_blocks", res->log_blocks);
 	json_u64(&j, "entries", res->entries);
 	json_u64(&j, "bytes", res->bytes);

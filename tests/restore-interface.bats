@@ -212,6 +212,28 @@ continued() {
 	[[ $output == *"rolled back: "* ]]
 }
 
+# stateless STATUS PROGRAM OPTION...
+stateless() {
+	run --separate-stderr -"$1" "${@:2}" -J "$img"
+	jq -e '.exit == '"$1"' and .error.message and (has("state") | not)' \
+		<<<"$output" >/dev/null || { echo "$*: $output"; return 1; }
+}
+
+@test "-J: there is no state where block 0 was not read, or is not understood" {
+	local command
+
+	requires jq strace
+	for command in "$restore --check" "$restore" "$restore --commit -n" "$verify"; do
+		make_log
+		# shellcheck disable=SC2086  # words
+		stateless 8 strace -qq -o "$dir/trace" -P "$img" -e trace=pread64 \
+			-e inject=pread64:error=EIO $command
+		make_log --damage version
+		# shellcheck disable=SC2086  # words
+		stateless 4 $command
+	done
+}
+
 # has_names UUID LABEL
 #   Both are told, as text and as JSON; an empty LABEL is not.
 has_names()

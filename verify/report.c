@@ -129,7 +129,7 @@ void report_json(struct json *j, const struct options *o,
 	json_string(j, "device", o->device);
 	json_u64(j, "exit", f->status);
 	json_bool(j, "sound", f->status == BOW_EXIT_OK);
-	facts_json(j, &log->header, &log->finish, log->state, log->torn);
+	facts_json(j, &log->header, &log->finish, log->state, log->torn, &f->e);
 	if (has_chain(f)) {
 		json_u64(j, "log_blocks", log->log_blocks);
 		json_u64(j, "entries", log->entries);

@@ -123,6 +123,7 @@ static struct bow_header header = {
 };
 static struct bow_finish record = { .block_size = 4096,
 				    .action = BOW_ACTION_COMMIT };
+static struct bow_error error;
 static char *text;
 static size_t bytes;
 
@@ -143,7 +144,7 @@ static void tell(bool json, enum bow_state state, enum bow_torn torn)
 	j = (struct json){ .out = out };
 	if (json) {
 		json_object(&j, NULL);
-		facts_json(&j, &header, &record, state, torn);
+		facts_json(&j, &header, &record, state, torn, &error);
 		json_close_object(&j);
 	} else {
 		facts_text(out, &header, &record, state, torn);
@@ -212,6 +213,14 @@ static void other_states(void)
 	CHECK(bytes == 0);
 	tell(true, BOW_STATE_NONE, BOW_TORN_NONE);
 	CHECK(has("\"state\": \"none\"") && !has("torn"));
+	error.why = BOW_WHY_NO_LOG;
+	tell(true, BOW_STATE_NONE, BOW_TORN_NONE);
+	CHECK(has("\"state\": \"none\""));
+	error.why = BOW_WHY_IO_READ;
+	tell(true, BOW_STATE_NONE, BOW_TORN_NONE);
+	CHECK(!has("state"));
+	tell(true, BOW_STATE_RESTORING, BOW_TORN_NONE);
+	CHECK(has("\"state\": \"restoring\""));
 	header.version = BOW_VERSION_1_0;
 	tell(false, BOW_STATE_ACTIVE, BOW_TORN_NONE);
 	CHECK(!strcmp(text, "log version: 1.0\nblock size: 4096\n"));
