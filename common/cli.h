@@ -48,9 +48,8 @@ u64 clock_ms(void);
 /* "PROGRAM: DEVICE: reason" */
 void message_error(const char *program, const char *device,
 		   const struct bow_error *e);
-/* "PROGRAM: DEVICE: cannot open: reason", and that reason alone. */
+/* "PROGRAM: DEVICE: cannot open: reason" */
 void message_open(const char *program, const char *device, int err);
-const char *message_open_reason(int err);
 /* "PROGRAM: DEVICE: closing: reason" */
 void message_close(const char *program, const char *device, int err);
 /* A log that is read several times; `bar`: over the bar that is drawn. */

@@ -18,26 +18,11 @@ void message_error(const char *program, const char *device,
 	fprintf(stderr, "%s: %s: %s\n", program, device, reason);
 }
 
-const char *message_open_reason(int err)
-{
-	switch (err) {
-	case -EBUSY:
-		return "in use: mounted, or held by another program or driver";
-	case -ENOTBLK:
-		return "neither a block device nor a regular file";
-	case -EROFS:
-		return "it is read-only";
-	case -EAGAIN:
-		return "something else was put there meanwhile";
-	default:
-		return strerror(-err);
-	}
-}
-
 void message_open(const char *program, const char *device, int err)
 {
-	fprintf(stderr, "%s: %s: cannot open: %s\n", program, device,
-		message_open_reason(err));
+	struct bow_error e = bow_open_error(err);
+
+	message_error(program, device, &e);
 }
 
 void message_close(const char *program, const char *device, int err)

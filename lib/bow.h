@@ -83,6 +83,7 @@ int bow_dev_close(struct bow_dev *dev);
 enum bow_why {
 	BOW_WHY_NONE,
 	BOW_WHY_NO_LOG,
+	BOW_WHY_OPEN,
 	BOW_WHY_IO_READ,
 	BOW_WHY_IO_WRITE,
 	BOW_WHY_IO_FLUSH,
@@ -167,6 +168,9 @@ struct bow_error {
 	u64 value;		/* the value that is wrong, where there is one */
 	u64 limit;		/* what it was compared with */
 };
+
+/* What the -errno of bow_dev_open() is as an error. */
+struct bow_error bow_open_error(int err);
 
 /* "log block 3, entry 17: dest 123 lies beyond the device (99 sectors)" */
 void bow_error_text(const struct bow_error *e, char *buf, size_t bytes);

@@ -23,6 +23,7 @@ struct why {
 static const struct why whys[BOW_WHY_END] = {
 	[BOW_WHY_NONE] = { ERROR, NULL, "failed, no reason is known", NULL },
 	[BOW_WHY_NO_LOG] = { BOW_EXIT_NO_LOG, NULL, "there is no log", NULL },
+	[BOW_WHY_OPEN] = { ERROR, NULL, "cannot open", NULL },
 	[BOW_WHY_IO_READ] = { ERROR, "reading at sector", "failed", NULL },
 	[BOW_WHY_IO_WRITE] = { ERROR, "writing at sector", "failed", NULL },
 	[BOW_WHY_IO_FLUSH] = { ERROR, NULL, "making writes durable failed",
@@ -183,6 +184,41 @@ enum bow_exit bow_error_exit(const struct bow_error *e)
 	return why_of(e)->status;
 }
 
+struct bow_error bow_open_error(int err)
+{
+	return (struct bow_error){ .why = BOW_WHY_OPEN, .err = err };
+}
+
+static const char *open_reason(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "in use: mounted, or held by another program or driver";
+	case -ENOTBLK:
+		return "neither a block device nor a regular file";
+	case -EROFS:
+		return "it is read-only";
+	case -EAGAIN:
+		return "something else was put there meanwhile";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* NULL: the text says it all. */
+static const char *reason(const struct bow_error *e)
+{
+	if (e->err >= 0 || why_of(e)->status != ERROR)
+		return NULL;
+	if (e->why == BOW_WHY_OPEN)
+		return open_reason(e->err);
+	/* Refused, by us. */
+	if (e->err == -EPERM || e->why == BOW_WHY_MEMORY ||
+	    e->why == BOW_WHY_MEMORY_MAP)
+		return NULL;
+	return strerror(-e->err);
+}
+
 /* snprintf() at the end of what buf holds; cut when it is full. */
 #define APPEND(buf, bytes, used, ...)                                          \
 	do {                                                                   \
@@ -214,7 +250,6 @@ void bow_error_text(const struct bow_error *e, char *buf, size_t bytes)
 	if (why->limit)
 		APPEND(buf, bytes, used, " (%s %llu)", why->limit,
 		       (unsigned long long)e->limit);
-	if (why->status == ERROR && e->err < 0 && e->err != -EPERM &&
-	    e->why != BOW_WHY_MEMORY && e->why != BOW_WHY_MEMORY_MAP)
-		APPEND(buf, bytes, used, ": %s", strerror(-e->err));
+	if (reason(e))
+		APPEND(buf, bytes, used, ": %s", reason(e));
 }

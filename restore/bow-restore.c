@@ -173,10 +173,10 @@ int main(int argc, char **argv)
 	r = signals_catch();
 	if (!r)
 		r = bow_dev_open(&dev, o.device, write);
+	status = o.mode == MODE_CHECK ? run_check(&dev, r, &o) :
+					run_restore(&dev, r, &o);
 	if (r)
-		return run_not_opened(&o, r);
-	status = o.mode == MODE_CHECK ? run_check(&dev, &o) :
-					run_restore(&dev, &o);
+		return status;
 	r = bow_dev_close(&dev);
 	if (r) {
 		message_close(PROGRAM, o.device, r);

@@ -62,19 +62,23 @@ static int check_log(struct bow_dev *dev, struct bow_log *log,
 	return bow_log_scan(dev, log, &m, e);
 }
 
-int run_check(struct bow_dev *dev, const struct options *o)
+int run_check(struct bow_dev *dev, int open_err, const struct options *o)
 {
 	struct superblock sb = { .found = false };
-	struct bow_log log;
+	struct bow_log log = { .state = BOW_STATE_NONE };
 	struct bow_error e;
 	enum bow_exit status = BOW_EXIT_OK;
-	int r = check_log(dev, &log, &e);
+	int r = open_err;
 
+	if (open_err)
+		e = bow_open_error(open_err);
+	else
+		r = check_log(dev, &log, &e);
 	if (r)
 		status = bow_error_exit(&e);
 	else if (log.state == BOW_STATE_NONE)
 		status = BOW_EXIT_NO_LOG;
-	if (status != BOW_EXIT_NO_LOG && (o->json || o->verbose))
+	if (!open_err && status != BOW_EXIT_NO_LOG && (o->json || o->verbose))
 		superblock_read(dev, &sb);
 	if (r)
 		message_error(PROGRAM, o->device, &e);
@@ -85,7 +89,7 @@ int run_check(struct bow_dev *dev, const struct options *o)
 	if (!r && !o->json && o->verbose && !o->quiet)
 		say_facts(&log, &sb);
 	bow_log_free(&log);
-	if (!r && message_flush_stdout(PROGRAM))
+	if (message_flush_stdout(PROGRAM) && !r)
 		status = BOW_EXIT_ERROR;
 	return status;
 }

@@ -42,9 +42,6 @@ static void put_outcome(FILE *f, const struct outcome *out)
 	put_u64(f, "milliseconds", out->ms);
 	if (out->result.found != BOW_STATE_NONE)
 		put_log(f, &out->result);
-	if (out->open_err)
-		fprintf(f, "error=cannot open: %s\n",
-			message_open_reason(out->open_err));
 	if (out->e.why == BOW_WHY_NONE)
 		return;
 	bow_error_text(&out->e, text, sizeof(text));

@@ -94,7 +94,7 @@ static void say_next(const struct outcome *out)
 {
 	const char *what = "nothing was written";
 
-	if (is_other(out))
+	if (is_other(out) || out->e.why == BOW_WHY_OPEN)
 		return;
 	if (out->result.written)
 		what = "it is not complete; run it again";

@@ -32,17 +32,17 @@ struct outcome {
 	const struct options *o;
 	struct bow_result result;
 	struct bow_error e;
-	int open_err;		/* -errno: the device could not be opened */
 	enum bow_exit status;
 	u64 ms;			/* how long it took */
 	u64 end;		/* when it ended, seconds since 1970 */
 };
 
-/* Each does its mode, reports, and returns the exit status. */
-int run_check(struct bow_dev *dev, const struct options *o);
-int run_restore(struct bow_dev *dev, const struct options *o);
-/* The same of a device that could not be opened, in any mode. */
-int run_not_opened(const struct options *o, int err);
+/*
+ * Each does its mode, reports, and returns the exit status.  `open_err`: -errno, the
+ * device could not be opened; that is reported then.
+ */
+int run_check(struct bow_dev *dev, int open_err, const struct options *o);
+int run_restore(struct bow_dev *dev, int open_err, const struct options *o);
 
 /* ---- report.c ---- */
 

@@ -33,7 +33,7 @@ static void memory_short(void *ctx, u64 passes)
 				     run->progress.bar);
 }
 
-static void restore(struct run *run, struct bow_dev *dev)
+static int restore(struct run *run, struct bow_dev *dev)
 {
 	struct outcome *out = &run->out;
 	const struct options *o = out->o;
@@ -45,12 +45,21 @@ static void restore(struct run *run, struct bow_dev *dev)
 	};
 	enum bow_action action = o->mode == MODE_COMMIT ? BOW_ACTION_COMMIT :
 							  BOW_ACTION_ROLLBACK;
+
+	if (o->force)
+		return bow_commit_force(dev, o->dry_run, &m, &out->result,
+					&out->e);
+	return bow_restore(dev, action, o->dry_run, &m, &out->result, &out->e);
+}
+
+static void time_restore(struct run *run, struct bow_dev *dev, int open_err)
+{
+	struct outcome *out = &run->out;
 	u64 start = clock_ms(), end;
 
-	if (o->force ? bow_commit_force(dev, o->dry_run, &m, &out->result,
-					&out->e) :
-		       bow_restore(dev, action, o->dry_run, &m, &out->result,
-				   &out->e))
+	if (open_err)
+		out->e = bow_open_error(open_err);
+	if (open_err || restore(run, dev))
 		out->status = bow_error_exit(&out->e);
 	/* What was read anew after the first write may be wrong for once. */
 	if (out->result.written && (out->status == BOW_EXIT_DAMAGED ||
@@ -76,27 +85,13 @@ static void record(const struct outcome *out)
 			strerror(-r));
 }
 
-int run_not_opened(const struct options *o, int err)
-{
-	struct outcome out = {
-		.o = o,
-		.open_err = err,
-		.status = BOW_EXIT_ERROR,
-		.end = (u64)time(NULL),
-	};
-
-	message_open(PROGRAM, o->device, err);
-	record(&out);
-	return (int)out.status;
-}
-
-int run_restore(struct bow_dev *dev, const struct options *o)
+int run_restore(struct bow_dev *dev, int open_err, const struct options *o)
 {
 	struct run run = { .out = { .o = o, .status = BOW_EXIT_OK } };
 
 	progress_init(&run.progress, PROGRAM, o->device, o->progress_fd,
 		      o->quiet || o->json, !o->dry_run);
-	restore(&run, dev);
+	time_restore(&run, dev, open_err);
 	progress_end(&run.progress);
 	report_end(&run.out);
 	record(&run.out);

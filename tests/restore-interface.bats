@@ -234,6 +234,45 @@ stateless() {
 	done
 }
 
+# not_opened DEVICE REASON OPTION...
+#   The object has the members of one that tells of a damaged block 0.
+not_opened() {
+	local why="cannot open: $2" action
+
+	run --separate-stderr -8 "$restore" -J "${@:3}" "$1"
+	[ "$stderr" = "bow-restore: $1: $why" ]
+	one_object
+	[ "$(jq -r '.device, .exit, .error.message' <<<"$output")" = "$1"$'\n8\n'"$why" ]
+	action=$(jq .action <<<"$output")
+	json_names <<<"$output" >"$dir/names"
+	run --separate-stderr -4 "$restore" -J "${@:3}" "$img"
+	[ "$(jq .action <<<"$output")" = "$action" ]
+	# But for the place in the log.
+	jq 'del(.error.log_block)' <<<"$output" | json_names | diff - "$dir/names"
+}
+
+@test "-J: that a device cannot be opened is told as other errors are" {
+	local mode
+
+	requires jq
+	make_log --features raw --damage version
+	for mode in --rollback --commit --check '--rollback -n' '--commit --force'; do
+		# shellcheck disable=SC2086  # words
+		not_opened "$dir/none" 'No such file or directory' $mode
+		# shellcheck disable=SC2086  # words
+		not_opened /dev/null 'neither a block device nor a regular file' $mode
+	done
+	cp "$img" "$dir/held"
+	exec 8<"$dir/held"
+	flock -x 8
+	not_opened "$dir/held" 'in use: mounted, or held by another program or driver'
+	exec 8<&-
+	for mode in --check --rollback; do
+		run -8 "$restore" "$mode" -q "$dir/none"
+		[ "$output" = "bow-restore: $dir/none: cannot open: No such file or directory" ]
+	done
+}
+
 # has_names UUID LABEL
 #   Both are told, as text and as JSON; an empty LABEL is not.
 has_names()

@@ -259,6 +259,33 @@ little() {
 	expect 8 "$verify" "$dir"
 }
 
+@test "what cannot be opened: -J tells of it as of other errors" {
+	local device option
+
+	requires jq
+	make_log --damage version
+	for device in "$dir/nothing" /dev/null; do
+		for option in -v --list; do
+			run --separate-stderr -8 "$verify" -J "$option" "$device"
+			[[ $stderr == "bow-verify: $device: cannot open: "* ]]
+			one_object
+			jq -e --arg stderr "$stderr" '.exit == 8 and (.sound | not) and
+				"bow-verify: \(.device): \(.error.message)" == $stderr
+				' <<<"$output" >/dev/null
+			json_names <<<"$output" >"$dir/names"
+			run --separate-stderr -4 "$verify" -J "$option" "$img"
+			# But for the place in the log.
+			jq 'del(.error.log_block)' <<<"$output" | json_names |
+				diff - "$dir/names"
+		done
+		# As after any other error, there is no summary.
+		run --separate-stderr -8 "$verify" -J --files "$device"
+		[[ -z $output && $stderr == "bow-verify: $device: cannot open: "* ]]
+		run --separate-stderr -4 "$verify" -J --files "$img"
+		[ -z "$output" ]
+	done
+}
+
 @test "below another driver: read around the cache, in large sectors too" {
 	local unit
 

@@ -177,6 +177,16 @@ static enum bow_exit report(struct bow_dev *dev, const struct options *o,
 	return f->status;
 }
 
+/* The modes that hand out the old state have no object for it. */
+static enum bow_exit report_not_opened(const struct options *o, int err)
+{
+	struct findings f = { .status = BOW_EXIT_ERROR,
+			      .e = bow_open_error(err) };
+
+	message_error(PROGRAM, o->device, &f.e);
+	return o->json && !modes(o) ? report(NULL, o, &f) : f.status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .progress_fd = -1 };
@@ -193,10 +203,8 @@ int main(int argc, char **argv)
 	r = signals_catch();
 	if (!r)
 		r = live_dev_open(&dev, o.device);
-	if (r) {
-		message_open(PROGRAM, o.device, r);
-		return BOW_EXIT_ERROR;
-	}
+	if (r)
+		return report_not_opened(&o, r);
 	if (modes(&o)) {
 		status = (int)old_state(&dev, &o);
 	} else {
