@@ -436,6 +436,21 @@ refused() {
 	run -1 "$ctl" frozen "$mnt"
 }
 
+@test "bowctl: -J: what fails has no object, and tells why on standard error" {
+	local command place
+
+	: >"$img"
+	for command in checkpoint commit files status; do
+		run --separate-stderr -8 "$bowctl" -J "$command" "$dir/none"
+		[ -z "$output" ]
+		[ "$stderr" = "bowctl: $command: $dir/none: No such file or directory" ]
+	done
+	for place in "$dir/none" /dev/null "$img"; do
+		run --separate-stderr -8 "$bowctl" -J resume "$place"
+		[[ -z $output && $stderr == "bowctl: resume: $place: "* ]]
+	done
+}
+
 # in_namespace SCRIPT: with a /run of its own
 in_namespace() {
 	unshare --mount --propagation private bash -ec '
