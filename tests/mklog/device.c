@@ -80,6 +80,7 @@ void device_init(struct model *m)
 	m->bs = m->o.bs;
 	m->spb = m->bs / BOW_SECTOR_SIZE;
 	m->nb = (uint32_t)(m->o.bytes / m->bs);
+	spread_init(m);
 	m->rng = m->o.seed;
 	m->img = allocate(m->o.bytes);
 	m->orig = allocate(m->o.bytes);
@@ -112,7 +113,9 @@ uint32_t pool_take(struct model *m, uint32_t want, uint32_t *got)
 		die("no free block left: fewer --ops or a larger --size");
 	while (m->use[b] != USE_POOL)
 		b = (b + 1) % m->nb;
-	for (*got = 0; *got < want && b + *got < m->nb; ++*got) {
+	if (want > piece_left(m, b))
+		want = piece_left(m, b);
+	for (*got = 0; *got < want; ++*got) {
 		if (m->use[b + *got] != USE_POOL)
 			break;
 		set_use(m, b + *got, USE_BACKUP);

@@ -21,14 +21,14 @@ static void put_block(struct model *m, uint32_t index, uint32_t first,
 	uint8_t *block = block_at(m, m->img, m->map[index]);
 	struct bow_free_map_disk d = {
 		.magic = htole32(BOW_MAGIC_FREE_MAP),
-		.first_block = htole64(first),
+		.first_block = htole64(device_block(m, first)),
 		.index = htole32(index),
 		.bits = htole32(bits),
 	};
 	uint32_t i;
 
 	if (index + 1 < m->maps)
-		d.next = htole64((uint64_t)m->map[index + 1] * m->spb);
+		d.next = htole64(device_sector(m, m->map[index + 1]));
 	fill(d.checkpoint_id, sizeof(d.checkpoint_id), m->o.seed + 2);
 	memset(block, 0, m->bs);
 	for (i = 0; i < bits; i++)
@@ -41,34 +41,36 @@ static void put_block(struct model *m, uint32_t index, uint32_t first,
 	memcpy(block_at(m, m->orig, m->map[index]), block, m->bs);
 }
 
+/* Where the part ends that begins there: a map block has no room for more. */
+static uint32_t part_end(const struct model *m, uint32_t first)
+{
+	uint32_t per = (m->bs - BOW_FREE_MAP_HEADER) * 8;
+	uint32_t left = piece_left(m, first);
+
+	return first + (left < per ? left : per);
+}
+
 /*
  * A block for each part of the device that has free blocks, in free places that
  * the map calls used.
  */
 void freemap_make(struct model *m)
 {
-	uint32_t per = (m->bs - BOW_FREE_MAP_HEADER) * 8;
-	uint32_t parts = (m->nb + per - 1) / per, part, i = 0;
-	bool *some = allocate(parts);
+	bool *some = allocate(m->nb);	/* by the first block of the part */
+	uint32_t first, i;
 
-	for (part = 0; part < parts; part++) {
-		uint32_t first = part * per;
-
-		some[part] = any_free(m, first, m->nb - first < per ?
-							m->nb : first + per);
-		m->maps += some[part];
+	for (first = 0; first < m->nb; first = part_end(m, first)) {
+		some[first] = any_free(m, first, part_end(m, first));
+		m->maps += some[first];
 	}
 	m->map = allocate(m->maps * sizeof(*m->map));
 	for (i = 0; i < m->maps; i++) {
 		m->map[i] = pool_take_one(m, USE_DATA);
 		m->was_free[m->map[i]] = 0;
 	}
-	for (part = 0, i = 0; part < parts; part++) {
-		uint32_t first = part * per;
-
-		if (some[part])
-			put_block(m, i++, first, m->nb - first < per ?
-							 m->nb - first : per);
+	for (first = 0, i = 0; first < m->nb; first = part_end(m, first)) {
+		if (some[first])
+			put_block(m, i++, first, part_end(m, first) - first);
 	}
 	free(some);
 }
@@ -98,6 +100,6 @@ void freemap_states(const struct model *m, FILE *out)
 	uint32_t b;
 
 	for (b = 0; b < m->nb; b++)
-		fprintf(out, "%llu %s\n", (unsigned long long)b * m->spb,
+		fprintf(out, "%llu %s\n", (unsigned long long)device_sector(m, b),
 			state_of(m, b));
 }

@@ -5,98 +5,133 @@
  * A free list is text, a line a range: first sector, number of sectors.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "model.h"
 
-static FILE *image_open(const char *path, size_t *bytes)
+static int image_open(const char *path, int flags, size_t *bytes)
 {
-	FILE *f = fopen(path, "rb");
-	long size;
+	int fd = open(path, flags);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 
-	if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0)
+	if (size < 0)
 		die("%s: %s", path, strerror(errno));
-	rewind(f);
 	*bytes = (size_t)size;
-	return f;
+	return fd;
 }
 
-static void image_get(FILE *f, const char *path, uint8_t *data, size_t bytes)
+static void image_get(int fd, const char *path, uint8_t *data, size_t bytes,
+		      uint64_t at)
 {
-	if (fread(data, 1, bytes, f) != bytes)
-		die("%s: short read", path);
+	while (bytes) {
+		ssize_t n = pread(fd, data, bytes, (off_t)at);
+
+		if (n <= 0)
+			die("%s: short read", path);
+		data += n;
+		at += (size_t)n;
+		bytes -= (size_t)n;
+	}
 }
 
 uint8_t *image_read(const char *path, size_t *bytes)
 {
-	FILE *f = image_open(path, bytes);
+	int fd = image_open(path, O_RDONLY, bytes);
 	uint8_t *data = allocate(*bytes);
 
-	image_get(f, path, data, *bytes);
-	fclose(f);
+	image_get(fd, path, data, *bytes, 0);
+	close(fd);
 	return data;
 }
 
-void image_write(const char *path, const uint8_t *data, size_t bytes)
+/* What is written there is in the file. */
+uint8_t *image_map(const char *path, size_t *bytes)
 {
-	FILE *f = fopen(path, "wb");
+	int fd = image_open(path, O_RDWR, bytes);
+	uint8_t *data = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     fd, 0);
 
-	if (!f || fwrite(data, 1, bytes, f) != bytes || fclose(f))
+	if (data == MAP_FAILED)
 		die("%s: %s", path, strerror(errno));
+	close(fd);
+	return data;
 }
 
-static void output(struct model *m, const char *suffix, const uint8_t *data,
-		   size_t bytes)
+static FILE *output(struct model *m, const char *suffix)
 {
 	char path[4096];
 	int n = snprintf(path, sizeof(path), "%s.%s", m->o.prefix, suffix);
-
-	if (n < 0 || (size_t)n >= sizeof(path))
-		die("%s: name too long", m->o.prefix);
-	image_write(path, data, bytes);
-}
-
-static void output_free_list(struct model *m)
-{
-	char *text = allocate((size_t)m->nb * 48);
-	size_t used = 0;
-	uint32_t b, end;
-
-	for (b = 0; b < m->nb; b = end + 1) {
-		for (end = b; end < m->nb && m->was_free[end]; end++)
-			;
-		if (end > b)
-			used += (size_t)sprintf(text + used,
-						"%" PRIu64 " %" PRIu64 "\n",
-						(uint64_t)b * m->spb,
-						(uint64_t)(end - b) * m->spb);
-	}
-	output(m, "free", (const uint8_t *)text, used);
-	free(text);
-}
-
-static void output_states(struct model *m)
-{
-	char path[4096];
-	int n = snprintf(path, sizeof(path), "%s.states", m->o.prefix);
 	FILE *f;
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		die("%s: name too long", m->o.prefix);
-	f = fopen(path, "w");
+	f = fopen(path, "wb");
 	if (!f)
 		die("%s: %s", path, strerror(errno));
-	freemap_states(m, f);
+	return f;
+}
+
+static void output_end(struct model *m, const char *suffix, FILE *f)
+{
 	if (fclose(f))
-		die("%s: %s", path, strerror(errno));
+		die("%s.%s: %s", m->o.prefix, suffix, strerror(errno));
+}
+
+/* The first `bytes` bytes of the model, each piece where the device has it. */
+static void output_image(struct model *m, const char *suffix,
+			 const uint8_t *data, size_t bytes)
+{
+	FILE *f = output(m, suffix);
+	uint32_t i;
+
+	for (i = 0; i < m->pieces && bytes; i++) {
+		size_t n = (size_t)m->piece[i].blocks * m->bs;
+
+		/* A damaged image may be shorter. */
+		n = n < bytes ? n : bytes;
+		if (fseeko(f, (off_t)(m->piece[i].at * m->bs), SEEK_SET) ||
+		    fwrite(data, 1, n, f) != n)
+			die("%s.%s: %s", m->o.prefix, suffix, strerror(errno));
+		data += n;
+		bytes -= n;
+	}
+	output_end(m, suffix, f);
+}
+
+static void output_free_list(struct model *m)
+{
+	FILE *f = output(m, "free");
+	uint32_t b, end, left;
+
+	for (b = 0; b < m->nb; b = end + !!left) {
+		left = piece_left(m, b);
+		for (end = b; left && m->was_free[end]; end++)
+			left--;
+		if (end > b)
+			fprintf(f, "%" PRIu64 " %" PRIu64 "\n",
+				device_sector(m, b),
+				(uint64_t)(end - b) * m->spb);
+	}
+	output_end(m, "free", f);
+}
+
+static void output_states(struct model *m)
+{
+	FILE *f = output(m, "states");
+
+	freemap_states(m, f);
+	output_end(m, "states", f);
 }
 
 void image_outputs(struct model *m, size_t bow_bytes)
 {
-	output(m, "bow.img", m->img, bow_bytes);
-	output(m, "orig.img", m->orig, (size_t)m->o.bytes);
-	output(m, "live.img", m->live_img, (size_t)m->o.bytes);
+	output_image(m, "bow.img", m->img, bow_bytes);
+	output_image(m, "orig.img", m->orig, (size_t)m->o.bytes);
+	output_image(m, "live.img", m->live_img, (size_t)m->o.bytes);
 	output_free_list(m);
 	if (m->o.map)
 		output_states(m);
@@ -121,36 +156,98 @@ void free_list_read(const char *path, uint32_t spb, uint8_t *is_free,
 	fclose(f);
 }
 
+/* ---- comparison ---- */
+
+struct ranges {
+	uint64_t (*range)[2];	/* start, end; sectors */
+	size_t count;
+	size_t at;		/* the one that was asked for last */
+};
+
+static struct ranges ranges_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	struct ranges r = { 0 };
+	uint64_t start, sectors;
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	while (fscanf(f, "%" SCNu64 " %" SCNu64, &start, &sectors) == 2) {
+		/* Room for twice as many, whenever that is a power of two. */
+		if (!(r.count & (r.count - 1)))
+			r.range = realloc(r.range, (2 * r.count + 1) *
+							   sizeof(*r.range));
+		if (!r.range)
+			die("out of memory");
+		r.range[r.count][0] = start;
+		r.range[r.count++][1] = start + sectors;
+	}
+	if (!feof(f))
+		die("%s: not a list of ranges", path);
+	fclose(f);
+	return r;
+}
+
+/* Sector 0 is in none. */
+static bool is_in(struct ranges *r, uint64_t sector)
+{
+	size_t i;
+
+	for (i = 0; sector && i < r->count; i++, r->at = (r->at + 1) % r->count)
+		if (sector >= r->range[r->at][0] && sector < r->range[r->at][1])
+			return true;
+	return false;
+}
+
+/* Where there is something at or above `at`, as far as the file says. */
+static size_t next_data(int fd, size_t at, size_t end)
+{
+	off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? end : at;
+	return (size_t)data < end ? (size_t)data : end;
+}
+
 /*
  * 0 if equal in every sector that is not free, else 1 and the first one.  The
- * images may be larger than the memory.
+ * images may be larger than the memory, and than any disk: holes are not read.
  */
 int image_compare(const char *a, const char *b, const char *free_list)
 {
-	size_t bytes_a, bytes_b, i, sectors, differ = 0, first = 0;
-	FILE *f = image_open(a, &bytes_a), *g = image_open(b, &bytes_b);
-	uint8_t x[BOW_SECTOR_SIZE], y[BOW_SECTOR_SIZE], *is_free;
+	static uint8_t x[1u << 16], y[1u << 16];
+	struct ranges is_free = ranges_read(free_list);
+	size_t bytes_a, bytes_b, at = 0, n, i, differ = 0, first = 0;
+	int f = image_open(a, O_RDONLY, &bytes_a);
+	int g = image_open(b, O_RDONLY, &bytes_b);
 
 	if (bytes_a != bytes_b) {
 		printf("%s has %zu bytes, %s %zu\n", a, bytes_a, b, bytes_b);
 		return 1;
 	}
-	sectors = bytes_a / BOW_SECTOR_SIZE;
-	is_free = allocate(sectors);
-	free_list_read(free_list, 1, is_free, (uint32_t)sectors);
-	for (i = 0; i < sectors; i++) {
-		image_get(f, a, x, sizeof(x));
-		image_get(g, b, y, sizeof(y));
-		if (is_free[i] || !memcmp(x, y, sizeof(x)))
-			continue;
-		if (!differ++)
-			first = i;
+	bytes_a -= bytes_a % BOW_SECTOR_SIZE;
+	for (; at < bytes_a; at += n) {
+		size_t data_a = next_data(f, at, bytes_a);
+		size_t data_b = next_data(g, at, bytes_a);
+
+		at = data_a < data_b ? data_a : data_b;
+		at -= at % BOW_SECTOR_SIZE;
+		n = sizeof(x) < bytes_a - at ? sizeof(x) : bytes_a - at;
+		image_get(f, a, x, n, at);
+		image_get(g, b, y, n, at);
+		for (i = 0; i < n; i += BOW_SECTOR_SIZE) {
+			if (!memcmp(x + i, y + i, BOW_SECTOR_SIZE) ||
+			    is_in(&is_free, (at + i) / BOW_SECTOR_SIZE))
+				continue;
+			if (!differ++)
+				first = (at + i) / BOW_SECTOR_SIZE;
+		}
 	}
 	if (differ)
 		printf("%zu of %zu sectors differ, the first is %zu\n", differ,
-		       sectors, first);
-	fclose(f);
-	fclose(g);
-	free(is_free);
+		       bytes_a / BOW_SECTOR_SIZE, first);
+	close(f);
+	close(g);
+	free(is_free.range);
 	return differ != 0;
 }

@@ -8,11 +8,6 @@
  */
 #include "model.h"
 
-static uint64_t sector(const struct model *m, uint32_t block)
-{
-	return (uint64_t)block * m->spb;
-}
-
 /* Entries of a log block of any version, and how many it counts. */
 uint8_t *log_entries(uint8_t *block, uint32_t *count)
 {
@@ -74,7 +69,7 @@ static void put_header_v1_0(struct model *m)
 		.block_size = htole32(m->bs),
 		.count = htole32(m->count),
 		.sequence = htole32(m->sequence),
-		.sector0 = htole64(sector(m, m->named)),
+		.sector0 = htole64(device_sector(m, m->named)),
 	};
 
 	memcpy(m->log, &h, sizeof(h));
@@ -89,21 +84,21 @@ static void put_header_v1_1(struct model *m, uint32_t prev_count)
 		.block_size = htole32(m->bs),
 		.count = htole32(m->count),
 		.sequence = htole32(m->sequence),
-		.sector0 = htole64(sector(m, m->named)),
+		.sector0 = htole64(device_sector(m, m->named)),
 		.prev_count = htole32(prev_count),
-		.prev_sector0 = htole64(prev_count ? sector(m, m->named_before)
+		.prev_sector0 = htole64(prev_count ? device_sector(m, m->named_before)
 						   : 0),
 		.flags = htole32((m->guard ? BOW_FLAG_GUARD : 0) |
 				 (m->region ? BOW_FLAG_CLAIMS : 0) |
 				 (m->maps ? BOW_FLAG_FREE_MAP : 0)),
 		.created = htole64(1700000000u + m->o.seed),
-		.device_sectors = htole64(m->o.bytes / BOW_SECTOR_SIZE),
-		.backup0 = htole64(sector(m, m->backup0)),
+		.device_sectors = htole64(m->device_sectors),
+		.backup0 = htole64(device_sector(m, m->backup0)),
 		.backup0_csum = htole32(m->backup0_csum),
 		.prev_log_csum = htole32(m->prev_log_csum),
-		.prev_log = htole64(sector(m, m->prev_log)),
-		.next_log = htole64(sector(m, m->reserve)),
-		.free_map = htole64(m->maps ? sector(m, m->map[0]) : 0),
+		.prev_log = htole64(device_sector(m, m->prev_log)),
+		.next_log = htole64(device_sector(m, m->reserve)),
+		.free_map = htole64(m->maps ? device_sector(m, m->map[0]) : 0),
 		.free_map_blocks = htole32(m->maps),
 		.claim_shift = htole32(m->region ? (uint32_t)__builtin_ctz(
 							   m->region * m->bs)
@@ -121,8 +116,8 @@ static void put_header_v1_1(struct model *m, uint32_t prev_count)
 static void put_entry(struct model *m, uint32_t index, const struct move *e)
 {
 	struct bow_entry_disk d = {
-		.source = htole64(sector(m, e->source)),
-		.dest = htole64(sector(m, e->dest)),
+		.source = htole64(device_sector(m, e->source)),
+		.dest = htole64(device_sector(m, e->dest)),
 		.size = htole32(e->blocks * m->bs),
 		.checksum = htole32(e->checksum),
 	};

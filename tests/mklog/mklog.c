@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "model.h"
 
 static const char usage[] =
@@ -20,6 +21,8 @@ static const char usage[] =
 	"  --format v0|1.0|1.1   version of the log (1.1)\n"
 	"  --bs N                block size in bytes (4096)\n"
 	"  --size N[K|M]         bytes of the device (1024 blocks)\n"
+	"  --spread N[T]         pieces of so much on a device of so many bytes:\n"
+	"                        around 4 GiB, 2 TiB and 4 TiB, and at its ends\n"
 	"  --seed N              everything random comes from it (1)\n"
 	"  --ops N               writes and discards (300)\n"
 	"  --header-size N       of a v1.0 log (28)\n"
@@ -47,6 +50,8 @@ static uint64_t number(const char *text)
 		unit = 1024;
 	else if (*end == 'M')
 		unit = 1024 * 1024;
+	else if (*end == 'T')
+		unit = 1ull << 40;
 	if (end == text || end[unit > 1])
 		die("%s is not a number", text);
 	return v * unit;
@@ -104,6 +109,8 @@ static void check_options(struct options *o)
 	if (o->header_size < sizeof(struct bow_header_v1_disk) ||
 	    o->header_size > o->bs)
 		die("header size %u", o->header_size);
+	if (o->device && (o->base || o->damage))
+		die("--spread makes up its contents, and damages none");
 	if (o->damage)
 		o->calm = true;
 	if (!!o->now != !!o->now_free || (o->now && !o->base))
@@ -127,17 +134,17 @@ static void undo(const char *path)
 {
 	struct undo u = { 0 };
 
-	u.img = image_read(path, &u.bytes);
+	u.img = image_map(path, &u.bytes);
 	printf("%llu entries undone\n",
 	       (unsigned long long)undo_entries(&u, UINT64_MAX));
-	image_write(path, u.img, u.bytes);
-	free(u.img);
+	munmap(u.img, u.bytes);
 }
 
 static const struct option long_options[] = {
 	{ "format", required_argument, NULL, 'f' },
 	{ "bs", required_argument, NULL, 'b' },
 	{ "size", required_argument, NULL, 's' },
+	{ "spread", required_argument, NULL, 'p' },
 	{ "seed", required_argument, NULL, 'r' },
 	{ "ops", required_argument, NULL, 'o' },
 	{ "header-size", required_argument, NULL, 'H' },
@@ -166,6 +173,7 @@ int main(int argc, char **argv)
 		case 'f': o.version = version(optarg); break;
 		case 'b': o.bs = (uint32_t)number(optarg); break;
 		case 's': o.bytes = number(optarg); break;
+		case 'p': o.device = number(optarg); break;
 		case 'r': o.seed = number(optarg); break;
 		case 'o': o.ops = (uint32_t)number(optarg); break;
 		case 'H': o.header_size = (uint32_t)number(optarg); break;

@@ -34,6 +34,14 @@ enum use {
 	USE_RESERVE,	/* v1.1: where the present log block will be copied */
 };
 
+/* Neighbouring blocks of the model that are neighbours on the device; see spread.c. */
+struct piece {
+	uint32_t first, blocks;
+	uint64_t at;		/* number of the first on the device */
+};
+
+#define PIECES_MAX 5u
+
 /* One entry, in blocks. */
 struct move {
 	uint32_t source, dest, blocks, checksum;
@@ -52,6 +60,7 @@ struct options {
 	enum version version;
 	uint32_t bs;
 	uint64_t bytes, seed;
+	uint64_t device;	/* bytes that the model is spread over; 0: it is all */
 	uint32_t ops;
 	uint32_t header_size;	/* v1.0 only; 0: 28 */
 	const char *base;	/* image to begin with, or NULL */
@@ -70,6 +79,9 @@ struct options {
 struct model {
 	struct options o;
 	uint32_t bs, spb, nb;		/* bytes, sectors a block, blocks */
+	struct piece piece[PIECES_MAX];
+	uint32_t pieces;
+	uint64_t device_sectors;
 	uint8_t *img, *orig;
 	uint8_t *live_img;		/* what a reader of the dm device sees */
 	uint8_t *use;			/* enum use of each block */
@@ -111,9 +123,20 @@ void fill(uint8_t *p, size_t bytes, uint64_t seed);
 uint32_t crc32_raw(uint32_t seed, const void *data, size_t bytes);
 uint32_t crc32c_raw(uint32_t seed, const void *data, size_t bytes);
 
+/* spread.c */
+void spread_init(struct model *m);
+uint64_t device_block(const struct model *m, uint32_t b);
+uint32_t piece_left(const struct model *m, uint32_t b);
+uint32_t model_block(const struct model *m, uint64_t byte);
+
+static inline uint64_t device_sector(const struct model *m, uint32_t b)
+{
+	return device_block(m, b) * m->spb;
+}
+
 /* image.c */
 uint8_t *image_read(const char *path, size_t *bytes);
-void image_write(const char *path, const uint8_t *data, size_t bytes);
+uint8_t *image_map(const char *path, size_t *bytes);
 void image_outputs(struct model *m, size_t bow_bytes);
 void free_list_read(const char *path, uint32_t spb, uint8_t *is_free,
 		    uint32_t nb);
@@ -162,6 +185,7 @@ void damage_list(void);
 struct undo {
 	uint8_t *img;
 	size_t bytes;
+	const struct model *m;	/* whose image it is; NULL: of the whole device */
 	uint32_t *tag;		/* NULL, or for each block where it came from */
 	uint32_t tag_bs;
 };

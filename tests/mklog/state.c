@@ -41,7 +41,7 @@ static void tear(struct model *m, const uint8_t *before, uint32_t mask)
 /* For each block, where its contents at the checkpoint are now. */
 static uint32_t *where(struct model *m)
 {
-	struct undo u = { .bytes = (size_t)m->o.bytes, .tag_bs = m->bs };
+	struct undo u = { .bytes = (size_t)m->o.bytes, .m = m, .tag_bs = m->bs };
 	uint32_t b;
 
 	u.img = allocate(u.bytes);
@@ -86,7 +86,7 @@ static void make_restoring(struct model *m, const char *arg)
 /* A rollback entry by entry: so many undone. */
 static void make_ordered(struct model *m, const char *arg)
 {
-	struct undo u = { .img = m->img, .bytes = (size_t)m->o.bytes };
+	struct undo u = { .img = m->img, .bytes = (size_t)m->o.bytes, .m = m };
 
 	undo_stop(&u, number(arg, "restoring-ordered"));
 }
@@ -100,10 +100,10 @@ static void finish(struct model *m, uint32_t final, uint32_t action,
 		.version = htole16(BOW_VERSION_1_1),
 		.record_size = htole16(BOW_FINISH_SIZE),
 		.block_size = htole32(m->bs),
-		.final_sector = htole64((uint64_t)final * m->spb),
+		.final_sector = htole64(device_sector(m, final)),
 		.final_csum = htole32(crc32_raw(0, contents, m->bs)),
 		.action = htole32(action),
-		.device_sectors = htole64(m->o.bytes / BOW_SECTOR_SIZE),
+		.device_sectors = htole64(m->device_sectors),
 	};
 	uint8_t log0[BOW_BLOCK_SIZE_MAX];
 

@@ -44,10 +44,18 @@ static struct header read_header(const uint8_t *block0)
 	return r;
 }
 
+/* Of a byte that the image of a model must have. */
+static uint64_t offset(const struct undo *u, __le64 sector)
+{
+	uint64_t byte = le64toh(sector) * BOW_SECTOR_SIZE;
+
+	return u->m ? (uint64_t)model_block(u->m, byte) * u->m->bs : byte;
+}
+
 static void undo_one(struct undo *u, const struct bow_entry_disk *e)
 {
-	uint64_t source = le64toh(e->source) * BOW_SECTOR_SIZE;
-	uint64_t dest = le64toh(e->dest) * BOW_SECTOR_SIZE;
+	uint64_t source = offset(u, e->source);
+	uint64_t dest = offset(u, e->dest);
 	uint32_t size = le32toh(e->size);
 
 	if (size > u->bytes || source > u->bytes - size ||

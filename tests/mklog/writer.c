@@ -23,7 +23,7 @@ static uint32_t back_up(struct model *m, uint32_t b, uint32_t blocks)
 	e.dest = pool_take(m, blocks, &e.blocks);
 	memcpy(block_at(m, m->img, e.dest), block_at(m, m->img, b),
 	       (size_t)e.blocks * m->bs);
-	e.checksum = crc32_raw(b, block_at(m, m->img, b),
+	e.checksum = crc32_raw((uint32_t)device_block(m, b), block_at(m, m->img, b),
 			       (size_t)e.blocks * m->bs);
 	if (m->o.nocsum && m->o.version != V1_1 && !rnd_below(m, 5))
 		e.checksum = 0;
@@ -71,6 +71,8 @@ static uint32_t prepare(struct model *m, uint32_t b, uint32_t blocks)
 	claim(m, b);
 	switch ((enum use)m->use[b]) {
 	case USE_DATA:
+		if (blocks > piece_left(m, b))
+			blocks = piece_left(m, b);
 		while (run < blocks && m->use[b + run] == USE_DATA)
 			run++;
 		return back_up(m, b, run);
