@@ -195,7 +195,9 @@ fs_free()
 			n = split($0, range, /, */)
 			for (i = 1; i <= n; i++) {
 				ends = split(range[i], end, "-")
-				print end[1] * spb, (end[ends] - end[1] + 1) * spb
+				# print would round what is above 2^31.
+				printf "%.0f %.0f\n", end[1] * spb,
+					(end[ends] - end[1] + 1) * spb
 			}
 		}'
 }
