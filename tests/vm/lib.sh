@@ -30,6 +30,7 @@ vm_timer=no_timer_check
 # time of a guest that starts programs.
 vm_maps=norandmaps
 # Few lines on the console; with "quiet" those of a WARN_ON() would be missing.
+# shellcheck disable=SC2034  # for who sources this
 vm_terse=loglevel=5
 vm_accel=${BOW_QEMU_ACCEL:-tcg,thread=multi}
 vm_slow=${BOW_VM_SLOW:-1}
