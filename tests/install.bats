@@ -322,6 +322,33 @@ it'"'"'s' ]
 GRUB: --modules=part_gpt part_msdos --boot-directory=/usr" ]
 }
 
+@test "grub-install: without dm-bow too what was put off is done" {
+	run -0 in_namespace 'make -s install
+		echo x >/usr/grub-install.deferred
+		grub-install --boot-directory=/usr --version
+		cat /usr/grub-install.deferred
+		grub-install --boot-directory=/usr
+		[ ! -e /usr/grub-install.deferred ]
+		echo x >/usr/grub-install.deferred
+		printf "%s\n" "#!/bin/sh" "exit 3" >/usr/sbin/grub-install.real
+		grub-install --boot-directory=/usr || echo "status $?"
+		cat /usr/grub-install.deferred'
+	[ "$output" = "GRUB: --boot-directory=/usr --version
+x
+GRUB: --boot-directory=/usr
+status 3
+x" ]
+}
+
+@test "grub-install: what installs nothing is not put off" {
+	local option
+
+	for option in -V --version "'-?'" --help --usage; do
+		state=1 run -0 over_bow dm-1 /usr --boot-directory=/usr "$option"
+		[ "$output" = "GRUB: --boot-directory=/usr ${option//\'/}" ]
+	done
+}
+
 @test "grub-install: where /boot is not on dm-bow it is GRUB's own" {
 	run -0 over_bow dm-1 /usr /dev/sda --boot-directory /etc
 	[ "$output" = "GRUB: /dev/sda --boot-directory /etc" ]
