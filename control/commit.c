@@ -15,6 +15,7 @@ static void report(const struct ctl_place *p, const struct ctl_status *before,
 	const char *id = ctl_status_fact(before, "id");
 	u64 copied = 0;
 	char text[TEXT_MAX], deferred[CTL_DEFERRED_MAX];
+	bool waits = ctl_deferred(p, deferred, sizeof(deferred));
 	struct json j = { .out = stdout };
 
 	ctl_status_number(before, "copied_sectors", &copied);
@@ -26,7 +27,7 @@ static void report(const struct ctl_place *p, const struct ctl_status *before,
 		json_string(&j, "id", id ? id : "");
 		json_u64(&j, "copied_bytes",
 				copied << BOW_SECTOR_SHIFT);
-		if (ctl_deferred(p, deferred, sizeof(deferred)))
+		if (waits)
 			json_string(&j, "deferred", deferred);
 		json_close_object(&j);
 	} else if (!o->quiet) {
@@ -34,7 +35,7 @@ static void report(const struct ctl_place *p, const struct ctl_status *before,
 		       id ? id : "(no id)",
 		       p->mount.path[0] ? p->mount.path : p->dm.path,
 		       text_size(text, copied << BOW_SECTOR_SHIFT));
-		if (ctl_deferred(p, deferred, sizeof(deferred)))
+		if (waits)
 			printf("GRUB was upgraded, but not installed; now run: %s\n",
 			       deferred);
 	}

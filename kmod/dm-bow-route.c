@@ -93,21 +93,23 @@ static void queue_bio(struct bow *bow, struct bio *bio)
 
 void bow_give_up(struct bow *bow)
 {
-	bool keep = dm_noflush_suspending(bow->ti);
+	blk_status_t status = BLK_STS_OK;
 	struct bio_list list;
 	struct bio *bio;
 
 	bio_list_init(&list);
 	spin_lock(&bow->lock);
 	if (bow->state == BOW_RESUME) {
-		bow->given_up = keep ? BOW_GIVEN_BACK : BOW_GIVEN_UP;
+		bow->given_up = dm_noflush_suspending(bow->ti) ?
+					BOW_GIVEN_BACK : BOW_GIVEN_UP;
+		status = given_up_status(bow);
 		bio_list_merge(&list, &bow->pending);
 		bio_list_init(&bow->pending);
 		bow->pending_count = 0;
 	}
 	spin_unlock(&bow->lock);
 	while ((bio = bio_list_pop(&list)))
-		bow_end_bio(bio, keep ? BLK_STS_DM_REQUEUE : BLK_STS_IOERR);
+		bow_end_bio(bio, status);
 }
 
 void bow_take_up(struct bow *bow)
