@@ -78,7 +78,6 @@ soaked() {
 }
 
 @test "campaigns: a soak sees a page that is lost at each checkpoint, in slab or not" {
-	requires gnuplot
 	export BOW_LAB=$dir
 	soaked 0 0
 	run -0 tests/soak.sh --judge

@@ -7,9 +7,9 @@
 # write ("load" or "checkpoint"), end it ("commit"), go on with it again and again
 # ("resume"), roll it back ("rollback").  Tells when by that word; "begun": there
 # is a checkpoint; "ended": of a commit or rollback that is done; "failed": a command
-# did not work.  "active" is the load for a
-# while, for the others to begin with.  With CACHE there is a loop device between,
-# whose cache is lost: what it wrote without being told to is as good as random.
+# did not work.  "active" is the load for a while, for the others to begin with.  With
+# CACHE there is a loop device between, whose cache is lost: what it wrote without being
+# told to is as good as random.
 # shellcheck disable=SC2015  # "fail" is for any of the commands before
 
 what=$1 disk=$2

@@ -137,26 +137,7 @@ void image_outputs(struct model *m, size_t bow_bytes)
 		output_states(m);
 }
 
-/* Ranges are rounded inwards to blocks; block 0 is never free. */
-void free_list_read(const char *path, uint32_t spb, uint8_t *is_free,
-		    uint32_t nb)
-{
-	FILE *f = fopen(path, "r");
-	uint64_t start, sectors, b;
-
-	if (!f)
-		die("%s: %s", path, strerror(errno));
-	while (fscanf(f, "%" SCNu64 " %" SCNu64, &start, &sectors) == 2) {
-		b = start / spb + (start % spb != 0);
-		for (; b < nb && (b + 1) * spb <= start + sectors; b++)
-			is_free[b] = b != 0;
-	}
-	if (!feof(f))
-		die("%s: not a list of ranges", path);
-	fclose(f);
-}
-
-/* ---- comparison ---- */
+/* ---- free lists ---- */
 
 struct ranges {
 	uint64_t (*range)[2];	/* start, end; sectors */
@@ -187,6 +168,24 @@ static struct ranges ranges_read(const char *path)
 	fclose(f);
 	return r;
 }
+
+/* Ranges are rounded inwards to blocks; block 0 is never free. */
+void free_list_read(const char *path, uint32_t spb, uint8_t *is_free,
+		    uint32_t nb)
+{
+	struct ranges r = ranges_read(path);
+	uint64_t b;
+	size_t i;
+
+	for (i = 0; i < r.count; i++) {
+		b = r.range[i][0] / spb + (r.range[i][0] % spb != 0);
+		for (; b < nb && (b + 1) * spb <= r.range[i][1]; b++)
+			is_free[b] = b != 0;
+	}
+	free(r.range);
+}
+
+/* ---- comparison ---- */
 
 /* Sector 0 is in none. */
 static bool is_in(struct ranges *r, uint64_t sector)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tellcore.h"
 #include "sim.h"
 
 void engine_init(struct sim *sim)
@@ -209,32 +210,11 @@ int engine_commit(struct sim *sim)
 int engine_add_range(struct sim *sim, enum bow_resume_kind kind, u64 start,
 		     u64 sectors)
 {
-	struct bow_core *core = &sim->engine.core;
-	u64 first = start / sim->engine.spb;
-	u64 count = sectors / sim->engine.spb;
-	int r = 0;
+	struct engine *e = &sim->engine;
 
 	if (kind == BOW_RESUME_FREE)
 		return engine_add_free(sim, start, sectors);
-	/* The free set is complete when the first of the others comes. */
-	if (!core->map.armed)
-		r = bow_core_resume_begin(core);
-	if (r)
-		return r;
-	switch (kind) {
-	case BOW_RESUME_HELD:
-		bow_map_resume_held(&core->map, first, count);
-		break;
-	case BOW_RESUME_TAKEN:
-		bow_map_take(&core->map, first, count, NULL);
-		break;
-	case BOW_RESUME_CHANGED:
-		bow_map_resume_changed(&core->map, first, count);
-		break;
-	default:
-		bow_core_resume_claim(core, first, count);
-	}
-	return 0;
+	return tell_core(&e->core, kind, start / e->spb, sectors / e->spb);
 }
 
 int engine_resume(struct sim *sim)

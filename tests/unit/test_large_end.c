@@ -4,6 +4,7 @@
  * core of the module when it goes on with it
  */
 #include "largelog.h"
+#include "../tellcore.h"
 #include "filter.h"
 #include "resume.h"
 
@@ -17,51 +18,26 @@ static int add_free(void *ctx, u64 start, u64 sectors)
 	return bow_map_add_free(&again.map, start / d.per, sectors / d.per);
 }
 
-static int tell_held(void *ctx, u64 start, u64 sectors)
+static int tell_other(void *ctx, u64 start, u64 sectors)
 {
-	(void)ctx;
-	bow_map_resume_held(&again.map, start / d.per, sectors / d.per);
-	return 0;
-}
+	const enum bow_resume_kind *kind = ctx;
 
-static int tell_taken(void *ctx, u64 start, u64 sectors)
-{
-	(void)ctx;
-	bow_map_take(&again.map, start / d.per, sectors / d.per, NULL);
-	return 0;
-}
-
-static int tell_changed(void *ctx, u64 start, u64 sectors)
-{
-	(void)ctx;
-	bow_map_resume_changed(&again.map, start / d.per, sectors / d.per);
-	return 0;
-}
-
-static int tell_claimed(void *ctx, u64 start, u64 sectors)
-{
-	(void)ctx;
-	bow_core_resume_claim(&again, start / d.per, sectors / d.per);
-	return 0;
+	return tell_core(&again, *kind, start / d.per, sectors / d.per);
 }
 
 static int tell(const struct bow_resume *r)
 {
+	static enum bow_resume_kind others[] = { BOW_RESUME_HELD, BOW_RESUME_TAKEN,
+						 BOW_RESUME_CHANGED,
+						 BOW_RESUME_CLAIMED };
 	int err = bow_core_init(&again, d.sectors, d.bs);
+	size_t i;
 
 	if (!err)
 		err = bow_resume_each(r, BOW_RESUME_FREE, add_free, NULL);
 	share_planes(&again);
-	if (!err)
-		err = bow_core_resume_begin(&again);
-	if (!err)
-		err = bow_resume_each(r, BOW_RESUME_HELD, tell_held, NULL);
-	if (!err)
-		err = bow_resume_each(r, BOW_RESUME_TAKEN, tell_taken, NULL);
-	if (!err)
-		err = bow_resume_each(r, BOW_RESUME_CHANGED, tell_changed, NULL);
-	if (!err)
-		err = bow_resume_each(r, BOW_RESUME_CLAIMED, tell_claimed, NULL);
+	for (i = 0; !err && i < sizeof(others) / sizeof(others[0]); i++)
+		err = bow_resume_each(r, others[i], tell_other, &others[i]);
 	return err ? err : bow_core_resume_end(&again, get(0));
 }
 
