@@ -20,7 +20,7 @@ faulty() {
 	local part
 
 	cd "$top" || return
-	for part in Makefile kmod/*.[ch] lib common tests/sim tests/tap.h; do
+	for part in Makefile kmod/*.[ch] lib common tests/sim tests/*.h; do
 		cp -r --parents "$part" "$dir"
 	done
 	cd "$dir" || return
