@@ -63,7 +63,8 @@ work()
 {
 	case $1 in
 	apt)	echo 'export DEBIAN_FRONTEND=noninteractive
-		cd /run/debs; dpkg -i --force-confold *.deb; sync' ;;
+		apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold \
+			install /run/debs/*.deb && sync' ;;
 	untar)	echo 'mkdir /root/untar; tar -C /root/untar -xf /run/t.tar; sync' ;;
 	sqlite)	echo 'cd /root; rm -f a.db* b.db*
 		sqlite3 a.db "create table t(k integer primary key, v blob)"

@@ -128,14 +128,15 @@ EOF"
 }
 
 # upgrade
-#   A real dpkg run with the packages fetched when the machine was built.
+#   What Debian has published since, fetched when the machine was built.  By apt, which
+#   finds the order in which packages can be configured.
 upgrade()
 {
 	guest 'mount -o ro /dev/vdb /mnt
-		DEBIAN_FRONTEND=noninteractive dpkg -i /mnt/*.deb' 300 \
-		>"$log/dpkg.log"
-	say "dpkg: $(grep -c '^Setting up' "$log/dpkg.log") packages set up," \
-		"$(grep -c ' over (' "$log/dpkg.log") of them upgrades"
+		DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+			install /mnt/*.deb' 300 >"$log/apt.log"
+	say "apt: $(grep -c '^Setting up' "$log/apt.log") packages set up," \
+		"$(grep -c ' over (' "$log/apt.log") of them upgrades"
 	guest 'umount /mnt; sync'
 	say "backed up by now: $(($(status copied_sectors) / 2)) KiB in" \
 		"$(status copies) copies, $(status log_blocks) log blocks"
