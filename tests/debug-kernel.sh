@@ -30,24 +30,12 @@ seconds=${1-20}
 init=${DEBUG_INIT-tests/vm/debug-init}
 dir=${BOW_LAB:-$PWD/build/debug-kernel}
 log=$dir/console.log
-mkdir -p "$dir"
-
-make_guest()
-{
-	local tree=$dir/tree
-
-	rm -rf "$tree"
-	cp -a "$(vm_tree)" "$tree"
-	install -m 755 "$init" "$tree/init"
-	install -m 755 build/tests/stress build/tests/request "$tree/bin"
-	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$dir/initrd"
-	head -c 64M /dev/urandom >"$dir/disk"
-}
 
 uml_kernel debug "$UML_ON DEBUG_KERNEL KASAN PROVE_LOCKING UBSAN
 	DEBUG_LIST DEBUG_SG DEBUG_VM DEBUG_OBJECTS DEBUG_OBJECTS_WORK
 	DEBUG_OBJECTS_TIMERS DETECT_HUNG_TASK" "$UML_OFF NET DEBUG_KMEMLEAK"
-make_guest
+vm_initrd_of "$dir" "$init"
+head -c 64M /dev/urandom >"$dir/disk"
 timeout $((seconds * 60 + 300)) "$uml_build/debug/linux" mem=512M initrd="$dir/initrd" \
 	ubd0="$dir/disk" con=null con0=fd:0,fd:1 SECONDS_EACH="$seconds" \
 	>"$log" 2>&1 </dev/null || true

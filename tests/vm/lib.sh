@@ -154,6 +154,21 @@ vm_initrd()
 	echo "$vm_build/initrd"
 }
 
+# vm_initrd_of DIRECTORY INIT
+#   Make DIRECTORY/initrd: the minimal guest, but INIT is its init, and the programs of
+#   the tests are where it looks for programs.
+vm_initrd_of()
+{
+	local tree=$1/tree
+
+	rm -rf "$tree"
+	mkdir -p "$1"
+	cp -a "$(vm_tree)" "$tree" || return
+	install -m 755 "$2" "$tree/init"
+	install -m 755 "$vm_src"/build/tests/{stress,request} "$tree/bin" || return
+	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$1/initrd"
+}
+
 # vm_start DIRECTORY KERNEL INITRD ARGUMENTS [QEMU-OPTION...]
 #   Start a guest.  Its logs and pipes go to DIRECTORY.  ARGUMENTS are added to
 #   the kernel's command line.  Sets vm_pid; does not wait for the guest.
@@ -225,8 +240,7 @@ vm_memory()
 		vm_start "$initrd.vm" "$(vm_vmlinuz)" "$initrd" "$arguments" "$@" 9>&- &&
 			vm_reply 60 >&2 && vm_shows_warnings &&
 			debug_kernel_sound "$initrd.vm/console.log" >&2 &&
-			echo "migrate \"exec:cat >'$memory.new'\"" >&"$vm_monitor" &&
-			vm_wait_monitor 'info migrate' 'Migration status: completed' 60 &&
+			vm_save_memory "$memory.new" 60 &&
 			mv "$memory.new" "$memory"
 		status=$?
 		vm_cut
@@ -385,6 +399,16 @@ vm_wait_monitor()
 		done
 	done
 	vm_fail "the monitor did not say: $2"
+}
+
+# vm_save_memory FILE SECONDS
+#   And all else that is the guest, but for its disks.  It is stopped, or what an emulated
+#   processor writes meanwhile can be missing; "cont" lets it go on.
+vm_save_memory()
+{
+	vm_monitor_send stop
+	echo "migrate \"exec:cat >'$1'\"" >&"$vm_monitor"
+	vm_wait_monitor 'info migrate' 'Migration status: completed' "$2"
 }
 
 # vm_throttle ID WRITES
