@@ -20,7 +20,7 @@
 #                   dkmsdir do not follow prefix
 #   ARGS            arguments of a campaign: check-kills ARGS=2000
 #   CHECKS          which checks "make check" runs (default: all)
-#   SECONDS         how long "make soak" runs (default: six hours)
+#   SECONDS         how long "make soak" or "soak-qemu" runs (default: six hours)
 #   TRACE_STATES    states of each trace that "make check-traces" tries
 
 VERSION := 0.1
@@ -144,6 +144,7 @@ help:
 	@printf '%-18s %s\n' check-debug-kernel 'dm-bow under load in a kernel with KASAN and lockdep'
 	@printf '%-18s %s\n' soak 'in that kernel for six hours, or SECONDS=...: checkpoints'
 	@printf '%-18s %s\n' '' 'that are committed, rolled back, resumed, cut; nothing grows'
+	@printf '%-18s %s\n' soak-qemu 'the same on two processors; stopped, it goes on later'
 	@printf '%-18s %s\n' check-log-writes 'what the module writes, cut at each flush and between'
 	@printf '%-18s %s\n' check-fio 'fio over dm-bow on six filesystems, then a rollback'
 	@printf '%-18s %s\n' check-kills 'guests that are killed at random; ARGS=2000 for so many'
@@ -403,6 +404,9 @@ check-kills-qemu: all test-programs kmod
 soak: test-programs kmod all
 	$(call campaign,$@,tests/soak.sh $(SECONDS))
 
+soak-qemu: test-programs all
+	$(call campaign,$@,tests/soak.sh --qemu $(SECONDS))
+
 demo:
 	$(Q)tests/vm/demo.sh
 
@@ -476,7 +480,7 @@ clean:
 		kmod/Module.symvers kmod/modules.order
 
 FORCE:
-.PHONY: all help kmod check check-long check-debug-kernel soak check-kernels \
+.PHONY: all help kmod check check-long check-debug-kernel soak soak-qemu check-kernels \
 	check-log-writes check-fio check-kills check-kills-qemu check-disk-faults coverage \
 	traces check-traces lint mutations mutations-module reliability-doc \
 	bench-restore bench bench-write bench-model bench-slow bench-files bench-map \

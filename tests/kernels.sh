@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernels.sh [--vm FILE.bats] [SUITE...] - dm-bow on the kernels of Debian's releases
+# kernels.sh [--build] [--vm FILE.bats] [SUITE...] - dm-bow on the kernels of Debian's releases
 #
 # For each SUITE (bullseye, bookworm, trixie, sid: Linux 5.10, 6.1, 6.12 and the
 # newest) a build root with the headers of its cloud kernel and its own compiler
@@ -9,7 +9,8 @@
 # warning is a failure.  With --vm, the tests of FILE.bats of tests/vm run on
 # that kernel too; give it again for further files.  Two suites are no releases:
 # "debug" is a 6.1 that watches itself, see kernels/debug.sh, with tests of its own,
-# which always run; "bookworm-i386" is built only, for a processor of 32 bits.
+# which always run but with --build; "bookworm-i386" is built only, for a processor of 32
+# bits.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -165,6 +166,8 @@ passes()
 }
 
 files=()
+build=
+[ "${1-}" != --build ] || { build=only; shift; }
 while [ "${1-}" = --vm ]; do
 	files+=("tests/vm/$2")
 	shift 2
@@ -180,9 +183,9 @@ for suite; do
 		failed=1
 		continue
 	fi
-	case $suite in
+	case $build$suite in
+	only* | *-i386) tests=() ;;
 	debug) tests=(tests/kernels/debug.bats "${files[@]}") ;;
-	*-i386) tests=() ;;
 	*) tests=("${files[@]}") ;;
 	esac
 	for file in "${tests[@]}"; do

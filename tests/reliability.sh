@@ -183,13 +183,13 @@ tables()
 	mutations)
 		mutation_table mutation tests/mutations.txt ;;
 	soak)
-		echo '| run | time | checkpoints | slab grew by | less available | limit | findings | at commit |'
-		echo '|---|--:|--:|--:|--:|--:|--:|---|'
+		echo '| run | kernel | time | checkpoints | slab grew by | less available | limit | findings | at commit |'
+		echo '|---|---|--:|--:|--:|--:|--:|--:|---|'
 		table 'of("soak") | select(length > 0) |
-			(sort_by(.date)[] | [day, (.seconds | time),
+			(sort_by(.date)[] | [day, .kernel // "uml", (.seconds | time),
 			 (.checkpoints | n), .grew, .used // "",
 			 .limit // "2048 kB", (.findings | n), .commit] | row),
-			(["**all**", (map(.seconds) | add | time),
+			(["**all**", "", (map(.seconds) | add | time),
 			  (map(.checkpoints) | add | n), "", "", "",
 			  (map(.findings) | add | n), ""] | row)' ;;
 	mutations-module)

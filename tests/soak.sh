@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# soak.sh [SECONDS | --judge] - checkpoints for hours in a kernel that watches:
-# nothing grows
+# soak.sh [--qemu] [SECONDS | --judge] - checkpoints for hours in a kernel that
+# watches: nothing grows
 #
 # In the debug kernel of debug-kernel.sh, one checkpoint after the other under load:
 # committed, rolled back, resumed and rolled back, cut off from its disk and
@@ -11,14 +11,23 @@
 # BOW_LAB, for two at once.  Fails on a report of the kernel, a wrong rollback, or
 # memory that is used up.  Without SECONDS, six hours.  --judge looks again at what
 # was written down.
+#
+# --qemu: in the one of "kernels.sh debug", in build/soak-qemu.  Its state is saved every
+# ten minutes: when this was stopped, the next call goes on from there.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
+# shellcheck source=tests/vm/lib.sh
+. tests/vm/lib.sh
+# shellcheck source=tests/kernels/soak.sh
+. tests/kernels/soak.sh
 
+kernel=uml
+[ "${1-}" != --qemu ] || { kernel=qemu; shift; }
 seconds=${1-21600}
-out=${BOW_LAB:-$PWD/build/soak}
+out=${BOW_LAB:-$PWD/build/soak$([ $kernel = uml ] || echo -qemu)}
 log=$out/console.log
 # From the second quarter of the checkpoints to the last, slab may grow, and what is
 # available shrink, by so many bytes for each checkpoint between, a quarter of a page,
@@ -77,7 +86,7 @@ mean_growth()
 # building of its kernel.
 record()
 {
-	echo "# record {\"what\": \"soak\"," \
+	echo "# record {\"what\": \"soak\", \"kernel\": \"$kernel\"," \
 		"\"seconds\": $(awk 'END { print $1 + 0 }' "$out/samples")," \
 		"\"checkpoints\": $(wc -l <"$out/samples")," \
 		"\"grew\": \"$grew kB\", \"used\": \"$used kB\"," \
@@ -98,9 +107,13 @@ run()
 {
 	need_packages "$PACKAGES_BENCH"
 	mkdir -p "$out"
-	rm -f "$log"
-	BOW_LAB=$out DEBUG_INIT=tests/vm/soak-init tests/debug-kernel.sh "$1" ||
-		reports=1
+	if [ $kernel = qemu ]; then
+		soak_qemu "$out" "$1" || reports=1
+	else
+		rm -f "$log"
+		BOW_LAB=$out DEBUG_INIT=tests/vm/soak-init tests/debug-kernel.sh "$1" ||
+			reports=1
+	fi
 	# There was no guest at all.
 	[ -e "$log" ] || exit 1
 }
