@@ -94,7 +94,9 @@ soak_qemu()
 	mapfile -t disk < <(vm_disk soak "$1/disk")
 	trap vm_cut EXIT
 	vm_start "$1" "$(vm_vmlinuz)" "$1/initrd" "$vm_terse SECONDS_EACH=$2" \
-		"${disk[@]}" "${incoming[@]}" && soak_watch "$1" || return
+		"${disk[@]}" "${incoming[@]}" || return
+	[ "${#incoming[@]}" = 0 ] || vm_go_on 300 || return
+	soak_watch "$1" || return
 	debug_kernel_sound "$1/console.log" || return
 	# It has ended by itself, well or not: it is not gone on with.
 	! grep -aqE '^soak: (done|FAILED)' "$1/console.log" || rm -rf "$1/saved"

@@ -270,8 +270,7 @@ vm_wake()
 	memory=$(vm_memory "$initrd" "$arguments" "${options[@]}") || return
 	vm_start "$dir" "$(vm_vmlinuz)" "$initrd" "$arguments" \
 		"${options[@]}" -incoming "exec:cat '$memory'" "${drives[@]}" &&
-		vm_wait_monitor 'info status' 'VM status: running' 60 ||
-		return
+		vm_go_on 60 || return
 	seed=$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')
 	for device in "${devices[@]}"; do
 		disks=$((disks + 1))
@@ -409,6 +408,14 @@ vm_save_memory()
 	vm_monitor_send stop
 	echo "migrate \"exec:cat >'$1'\"" >&"$vm_monitor"
 	vm_wait_monitor 'info migrate' 'Migration status: completed' "$2"
+}
+
+# vm_go_on SECONDS
+#   A guest that was started with -incoming is as it was saved, stopped; it goes on.
+vm_go_on()
+{
+	vm_wait_monitor 'info status' 'VM status: paused.?$' "$1" &&
+		echo cont >&"$vm_monitor"
 }
 
 # vm_throttle ID WRITES
