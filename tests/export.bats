@@ -104,6 +104,44 @@ exported() {
 	done
 }
 
+@test "--cat: a file that is kept in its inode ends where it ends" {
+	local size
+
+	mkdir -p "$dir/tree"
+	for size in 1 59 60 61 100; do
+		head -c "$size" /dev/urandom >"$dir/tree/$size"
+	done
+	make_old -O inline_data
+	[[ $(debugfs -R 'stat 100' "$fs" 2>/dev/null) == *"Size of inline data: 100"* ]]
+	for size in 1 59 60 61 100; do
+		"$verify" --cat "$size" "$img" | cmp - "$dir/tree/$size"
+	done
+}
+
+@test "--cat: interrupted in a hole of terabytes: exit 32" {
+	local pid ended=0
+
+	make_old
+	debugfs -w -R 'set_inode_field empty size 0xf0000000000' "$fs" \
+		2>"$dir/debugfs"
+	make_log --size 8M --fs "$fs" --free "$dir/free" --ops 300
+	"$verify" --cat empty "$img" >/dev/null 2>"$dir/said" &
+	pid=$!
+	until [ "$(sed -n 's/^wchar: //p' "/proc/$pid/io")" -gt 0 ]; do
+		sleep 0.02
+	done
+	kill -TERM "$pid"
+	for _ in {1..50}; do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	# It would go on for an hour.
+	kill -KILL "$pid" 2>/dev/null || true
+	wait "$pid" || ended=$?
+	[ "$ended" -eq 32 ] || { cat "$dir/said"; return 1; }
+	[ "$(cat "$dir/said")" = "bow-verify: $img: interrupted: run it again" ]
+}
+
 @test "--cat: no such file, a directory, no filesystem: exit 8" {
 	make_old
 	expect_unwritten 8 "$verify" --cat /nothing "$img"

@@ -53,6 +53,8 @@ static enum bow_exit dm_table(struct old *old)
 
 static enum bow_exit cat_failed(const struct old *old, errcode_t code)
 {
+	if (code == EINTR)
+		return old_unreadable(old, &old->fs.view, -EINTR);
 	if (old->fs.view.err)
 		return old_unreadable(old, &old->fs.view,
 				      old->fs.view.err);
@@ -60,17 +62,29 @@ static enum bow_exit cat_failed(const struct old *old, errcode_t code)
 			  error_message(code));
 }
 
+/*
+ * Of a file that is kept in its inode libext2fs 1.47.0 reads all that there is room
+ * for, beyond the end too.
+ */
 static errcode_t copy_out(ext2_file_t file)
 {
 	static char buf[1 << 16];
+	__u64 left;
 	unsigned int got;
-	errcode_t code;
+	errcode_t code = ext2fs_file_get_lsize(file, &left);
 
-	do {
-		code = ext2fs_file_read(file, buf, sizeof(buf), &got);
-		if (!code && got && fwrite(buf, 1, got, stdout) != got)
-			code = EIO;
-	} while (!code && got);
+	while (!code && left) {
+		/* A hole may be as long as a day. */
+		code = signals_stop(NULL) ? EINTR :
+		       ext2fs_file_read(file, buf, sizeof(buf), &got);
+		if (code || !got)
+			break;
+		if (got > left)
+			got = (unsigned int)left;
+		left -= got;
+		if (fwrite(buf, 1, got, stdout) != got)
+			code = signals_stop(NULL) ? EINTR : EIO;
+	}
 	return code;
 }
 
