@@ -92,6 +92,30 @@ real() {
 	agrees
 }
 
+@test "a file that is kept in its inode, overwritten behind its first 60 bytes" {
+	make_old 16M -b 4096 -O inline_data
+	small() { seq 1 35 >small; }
+	overwrite_end() { printf X | dd of=small bs=1 seek=90 conv=notrunc status=none; }
+	inside "$old" small
+	cp "$old" "$now"
+	inside "$now" overwrite_end
+	log_between 4096 16M
+	"$verify" --files -J "$img" >"$dir/json"
+	says '.path == "/small" and (.changes | index("content"))'
+}
+
+@test "another project is another owner" {
+	make_old 16M -b 4096 -O project
+	debugfs -w -R 'write /dev/null file' "$old" 2>"$dir/debugfs"
+	cp "$old" "$now"
+	printf '%s\n' 'set_inode_field file projid 42' \
+		'set_inode_field file ctime @2000000000' |
+		debugfs -w -f - "$now" >"$dir/debugfs" 2>&1
+	log_between 4096 16M
+	"$verify" --files -J "$img" >"$dir/json"
+	says '.path == "/file" and .changes == ["owner"]'
+}
+
 @test "nothing was changed: nothing is named" {
 	make_old 16M -b 4096
 	inside "$old" before

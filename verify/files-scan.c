@@ -159,6 +159,12 @@ static bool has_extra(const struct ext2_inode_large *i, size_t bytes)
 	return bytes > EXT2_GOOD_OLD_INODE_SIZE && i->i_extra_isize >= 12;
 }
 
+static u32 project_of(const struct ext2_inode_large *i, size_t bytes)
+{
+	return bytes > EXT2_GOOD_OLD_INODE_SIZE && i->i_extra_isize >= 32 ?
+		       i->i_projid : 0;
+}
+
 static long long mtime_of(const struct ext2_inode_large *i, size_t bytes)
 {
 	long long t = (int)i->i_mtime;
@@ -175,6 +181,7 @@ static void get_facts(struct file_facts *facts,
 	facts->mode = i->i_mode;
 	facts->owner = inode_uid(*i);
 	facts->group = inode_gid(*i);
+	facts->project = project_of(i, bytes);
 	facts->flags = i->i_flags & EXT2_FL_USER_VISIBLE & ~EXT4_EXTENTS_FL;
 	facts->size = EXT2_I_SIZE(i);
 	facts->mtime = mtime_of(i, bytes);
@@ -234,13 +241,34 @@ static u32 differences(const struct file *file, const struct inode_pair *p)
 		changes |= FILES_CONTENT;
 	if (a->mode != b->mode)
 		changes |= FILES_MODE;
-	if (a->owner != b->owner || a->group != b->group)
+	if (a->owner != b->owner || a->group != b->group ||
+	    a->project != b->project)
 		changes |= FILES_OWNER;
 	if (a->mtime != b->mtime || a->mtime_ns != b->mtime_ns)
 		changes |= FILES_TIME;
 	if (a->flags != b->flags)
 		changes |= FILES_FLAGS;
 	return xattrs_differ(p) ? changes | FILES_XATTR : changes;
+}
+
+/* The inode has 60 bytes of the data of a small file; an attribute has the rest. */
+static bool inline_differs(const struct files *f, ext2_ino_t ino,
+			   const struct inode_pair *p)
+{
+	u32 bytes = f->fs[FILES_OLD]->blocksize, v;
+	size_t size[FILES_VIEWS];
+
+	for (v = 0; v < FILES_VIEWS; v++)
+		if (!(p->inode[v]->i_flags & EXT4_INLINE_DATA_FL))
+			return false;
+	for (v = 0; v < FILES_VIEWS; v++)
+		if (ext2fs_inline_data_size(f->fs[v], ino, &size[v]) ||
+		    size[v] > bytes ||
+		    ext2fs_inline_data_get(f->fs[v], ino, NULL,
+					   f->contents + v * bytes, &size[v]))
+			return true;
+	return size[FILES_OLD] != size[FILES_NOW] ||
+	       memcmp(f->contents, f->contents + bytes, size[FILES_OLD]);
 }
 
 /* An inode that was given up may be another file by now. */
@@ -302,7 +330,8 @@ static int compare_inode(struct files *f, ext2_ino_t ino, bool all,
 		    file.facts[FILES_NOW].present && same_file(p);
 	if (file.same) {
 		file.changes = differences(&file, p);
-		file.changes |= blocks ? FILES_CONTENT : 0;
+		file.changes |= blocks || inline_differs(f, ino, p) ?
+					FILES_CONTENT : 0;
 		file.changes |= xattr ? FILES_XATTR : 0;
 	}
 	added = files_add(&f->file);

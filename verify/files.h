@@ -17,7 +17,7 @@ enum { FILES_OLD, FILES_NOW, FILES_VIEWS };
 
 #define FILES_CONTENT 0x01u
 #define FILES_MODE 0x02u
-#define FILES_OWNER 0x04u
+#define FILES_OWNER 0x04u	/* user, group or project */
 #define FILES_XATTR 0x08u
 #define FILES_TIME 0x10u
 #define FILES_FLAGS 0x20u	/* as chattr sets them */
@@ -26,7 +26,7 @@ enum { FILES_OLD, FILES_NOW, FILES_VIEWS };
 struct file_facts {
 	bool present;		/* and has a name */
 	u16 mode;
-	u32 owner, group, flags;
+	u32 owner, group, project, flags;
 	u64 size;
 	long long mtime;	/* seconds since 1970 */
 	u32 mtime_ns;		/* and nanoseconds */
