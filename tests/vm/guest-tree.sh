@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Build the file tree of the minimal guest: busybox, our programs, those of the tests
-# in /t, e2fsck, dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
+# in /t, mke2fs, e2fsck, dmsetup, blkid and the modules.  Used as an initramfs and as a small root.
 #
 # guest-tree.sh DIRECTORY [PROGRAM...] [-- MODULE...]
 #
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 . tests/vm/lib.sh
 
 tree=$1
-programs=(dmsetup e2fsck blkid fstrim)
+programs=(dmsetup mke2fs e2fsck blkid fstrim)
 modules=(virtio_pci virtio_blk virtio_console dm_mod nbd)
 shift
 while [ $# != 0 ] && [ "$1" != -- ]; do
