@@ -31,17 +31,31 @@ static void tell(struct work_struct *work)
 	bow_sysfs_notify(bow);
 }
 
+static bool is_low(const struct bow *bow)
+{
+	lockdep_assert_held(&bow->lock);
+	return bow->state == BOW_CHECKPOINT &&
+	       bow->core.map.free < bow->low_water;
+}
+
+bool bow_low_untold(const struct bow *bow)
+{
+	return is_low(bow) && !bow->told_low;
+}
+
 void bow_tell(struct bow *bow)
 {
-	bool low = bow->state == BOW_CHECKPOINT &&
-		   bow->core.map.free < bow->low_water;
 	const char *health = bow_health(bow);
+	bool low, news;
 
-	if (low == bow->told_low && health == bow->told_health)
-		return;
+	spin_lock(&bow->lock);
+	low = is_low(bow);
+	news = low != bow->told_low || health != bow->told_health;
 	bow->told_low = low;
 	bow->told_health = health;
-	schedule_work(&bow->tell);
+	spin_unlock(&bow->lock);
+	if (news)
+		schedule_work(&bow->tell);
 }
 
 /* ---- writes without a place ---- */

@@ -240,7 +240,7 @@ static bool write_is_free(struct bow *bow, struct bio *bio)
 
 int bow_route(struct bow *bow, struct bio *bio)
 {
-	bool now = false;
+	bool now = false, low;
 	int r;
 
 	/* A read outside block 0 is the same in every state. */
@@ -253,7 +253,11 @@ int bow_route(struct bow *bow, struct bio *bio)
 	if (bow->state == BOW_CHECKPOINT && !bow_in_block0(bow, bio) &&
 	    bio_op(bio) != REQ_OP_DISCARD && !bow_beyond_last_block(bow, bio))
 		now = write_is_free(bow, bio);
+	low = now && bow_low_untold(bow);
 	spin_unlock(&bow->lock);
+	/* Free blocks get few, and nothing else need wake who tells of it. */
+	if (low)
+		bow_kick(bow);
 	if (now)
 		return DM_MAPIO_REMAPPED;
 	/*

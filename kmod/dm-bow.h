@@ -136,7 +136,7 @@ struct bow {
 	unsigned long stall_end;	/* jiffies; while they wait */
 	struct timer_list stall_timer;
 	u64 low_water;			/* blocks */
-	bool told_low;
+	bool told_low;			/* by lock */
 	const char *told_health;
 	struct work_struct tell;	/* of the system's workqueue */
 
@@ -262,7 +262,7 @@ const char *bow_on_full_name(const struct bow *bow);
 /* The arguments that make this target. */
 void bow_emit_table(struct bow *bow, char *result, unsigned int maxlen);
 
-/* dm-bow-full.c: the worker's, but for the first three */
+/* dm-bow-full.c: the worker's, but for the first three and the last */
 void bow_full_init(struct bow *bow);
 /* No timer from now on; then, when the worker is gone, nobody is told either. */
 void bow_full_stop(struct bow *bow);
@@ -279,6 +279,8 @@ void bow_handle_full(struct bow *bow);
 void bow_requeue_stalled(struct bow *bow);
 /* Wake those who wait for an event if free blocks or health call for it. */
 void bow_tell(struct bow *bow);
+/* Under the lock: free blocks do, and the worker does not know yet. */
+bool bow_low_untold(const struct bow *bow);
 
 /* dm-bow-target.c: "ok", "full" ...; always the same string for the same */
 const char *bow_health(const struct bow *bow);

@@ -175,6 +175,31 @@ little_free()
 		w 576 12 && [ $(events) = $((before + 1)) ]'
 }
 
+# Where all regions are claimed, a filesystem that fills free blocks needs no batch.
+@test "engine: the event comes too when writes that need no backup take the blocks" {
+	guest_requests 4096
+	in_guest '
+		events() { dmsetup info -c --noheadings -o events bow-root; }
+		for at in $(seq 20480 2048 49999) $(seq 61440 2048 89999) \
+				20000 60000 100000 100352 102400 104448 106496; do
+			says ok write $b $at 8 1
+		done
+		batches=$(cat $s/batches) before=$(events)
+		r wait $s/free 20000 >/tmp/free &
+		says ok write $b 20008 29992 2
+		says ok write $b 60008 20000 2
+		[ $(events) = $before ]
+		[ ! -s /tmp/free ]
+		says ok write $b 80008 9992 2
+		[ $(cat $s/free) -lt 8500 ]
+		[ $(cat $s/batches) = $batches ]
+		soon "[ \$(dmsetup info -c --noheadings -o events bow-root) = \
+			$((before + 1)) ]"
+		wait
+		grep -qx woken /tmp/free'
+	roll_back_raw
+}
+
 # Without a log on the disk: for one any second table would be refused.
 @test "engine: on_full takes no other value" {
 	guest_plain
