@@ -111,8 +111,11 @@ static int check_kind(struct bow *bow, enum bow_range_kind kind)
 			       0 : -EBUSY;
 	if (bow->state != BOW_RESUME)
 		return -EBUSY;
+	if (bow->core.map.armed)
+		return 0;
 	/* The free set is complete when the first of the others comes. */
-	return bow->core.map.armed ? 0 : bow_core_resume_begin(&bow->core);
+	bow_full_measure(bow);
+	return bow_core_resume_begin(&bow->core);
 }
 
 static int do_add_ranges(struct bow *bow, struct bow_request *rq)
@@ -334,6 +337,7 @@ static int activate(struct bow *bow)
 		return r;
 	get_random_bytes(p.id, sizeof(p.id));
 	p.created = ktime_get_real_seconds();
+	bow_full_measure(bow);
 	r = bow_core_activate(&bow->core, &p, bow->block0, &list);
 	if (r)
 		return r;

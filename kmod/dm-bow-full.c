@@ -78,12 +78,16 @@ void bow_full_exit(struct bow *bow)
 	cancel_work_sync(&bow->tell);
 }
 
+void bow_full_measure(struct bow *bow)
+{
+	bow->low_water = bow->core.map.free >> BOW_LOW_SHIFT;
+}
+
 void bow_full_begin(struct bow *bow)
 {
 	bow->full = false;
 	bow->waited = false;
 	bow->stalls = 0;
-	bow->low_water = bow->core.map.free >> BOW_LOW_SHIFT;
 }
 
 static void set_full(struct bow *bow)

@@ -267,6 +267,8 @@ void bow_full_init(struct bow *bow);
 /* No timer from now on; then, when the worker is gone, nobody is told either. */
 void bow_full_stop(struct bow *bow);
 void bow_full_exit(struct bow *bow);
+/* All that is free at the checkpoint is free now. */
+void bow_full_measure(struct bow *bow);
 /* A checkpoint begins. */
 void bow_full_begin(struct bow *bow);
 /* Do with the write what on_full says. */

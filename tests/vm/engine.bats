@@ -200,6 +200,23 @@ little_free()
 	roll_back_raw
 }
 
+@test "engine: after a resume the event is of what was free at the checkpoint" {
+	little_free
+	raw_below=/dev/vda
+	guest_requests 4096
+	in_guest '
+		events() { dmsetup info -c --noheadings -o events bow-root; }
+		says ok write $b 0 6144 1
+		dmsetup remove bow-root
+		bowctl resume /dev/vda
+		[ $(cat $s/free) -gt 1800 ]
+		[ $(events) = 0 ]
+		says ok write $b 10000 1200 1
+		[ $(cat $s/free) -lt 1000 ]
+		soon "[ \$(dmsetup info -c --noheadings -o events bow-root) = 1 ]"'
+	roll_back_raw
+}
+
 # Without a log on the disk: for one any second table would be refused.
 @test "engine: on_full takes no other value" {
 	guest_plain
