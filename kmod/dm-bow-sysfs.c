@@ -6,9 +6,9 @@
  * free and health can be polled: they wake when free blocks get few and when
  * the health changes, as dm events do.
  *
- * The directory exists from the first resume to the suspend before removal, so
- * that a new table for the same device finds the name unused.  Removal waits
- * until the last reader has gone.
+ * The directory exists from a resume to the next suspend, so that a new table for
+ * the same device finds the name unused.  Removal waits until the last reader has
+ * gone, and wakes who polls.
  */
 #include <linux/sched/mm.h>
 #include <linux/sysfs.h>
@@ -178,15 +178,32 @@ int bow_sysfs_add(struct bow *bow)
 	return 0;
 }
 
+static const char *const polled[] = { "free", "health" };
+
 void bow_sysfs_remove(struct bow *bow)
 {
+	struct kernfs_node *file[ARRAY_SIZE(polled)];
+	unsigned int i;
+
 	if (!bow->kobj_added)
 		return;
 	mutex_lock(&bow->sysfs_lock);
 	bow->kobj_added = false;
 	mutex_unlock(&bow->sysfs_lock);
+	for (i = 0; i < ARRAY_SIZE(polled); i++)
+		file[i] = sysfs_get_dirent(bow->kobj.sd, polled[i]);
 	/* Not under the lock: a store that is waited for waits for the worker. */
 	kobject_del(&bow->kobj);
+	/*
+	 * Nothing else would wake who polls a file that is gone.  Not before, or he
+	 * could be back in time.
+	 */
+	for (i = 0; i < ARRAY_SIZE(polled); i++) {
+		if (!file[i])
+			continue;
+		sysfs_notify_dirent(file[i]);
+		sysfs_put(file[i]);
+	}
 	kobject_put(&bow->kobj);
 	wait_for_completion(&bow->kobj_released);
 }
@@ -194,10 +211,10 @@ void bow_sysfs_remove(struct bow *bow)
 /* sysfs_notify() must not meet kobject_del(), which drops what it looks at. */
 void bow_sysfs_notify(struct bow *bow)
 {
+	unsigned int i;
+
 	mutex_lock(&bow->sysfs_lock);
-	if (bow->kobj_added) {
-		sysfs_notify(&bow->kobj, NULL, "free");
-		sysfs_notify(&bow->kobj, NULL, "health");
-	}
+	for (i = 0; bow->kobj_added && i < ARRAY_SIZE(polled); i++)
+		sysfs_notify(&bow->kobj, NULL, polled[i]);
 	mutex_unlock(&bow->sysfs_lock);
 }

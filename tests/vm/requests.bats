@@ -204,6 +204,20 @@ part()
 	roll_back_raw
 }
 
+@test "requests: whoever polls free or health is woken by a suspend, which ends both files" {
+	guest_requests 4096
+	in_guest '
+		r wait $s/free 50000 >/tmp/free &
+		r wait $s/health 50000 >/tmp/health &
+		sleep 1
+		dmsetup suspend --nolockfs bow-root
+		dmsetup resume bow-root
+		sleep 5
+		grep -qx woken /tmp/free
+		grep -qx woken /tmp/health'
+	roll_back_raw
+}
+
 @test "requests: the counters say what the disk was asked for" {
 	raw_below=/dev/vda
 	guest_requests 4096
