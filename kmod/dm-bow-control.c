@@ -335,6 +335,12 @@ static int activate(struct bow *bow)
 	r = bow_io(bow, REQ_OP_READ | REQ_SYNC, 0, bow->block0, bow->bs);
 	if (r)
 		return r;
+	/* The disk may be known by another name, under which there is one already. */
+	if (bow_undecided(bow->block0)) {
+		DMERR("%s: holds an undecided checkpoint that is not ours",
+		      bow->dev->name);
+		return -EBUSY;
+	}
 	get_random_bytes(p.id, sizeof(p.id));
 	p.created = ktime_get_real_seconds();
 	bow_full_measure(bow);

@@ -146,26 +146,26 @@ static int check_device(struct bow *bow)
 static int check_log(struct bow *bow, char **error)
 {
 	u8 *block0 = kzalloc(bow->bs, GFP_NOIO);
-	u32 magic;
+	bool log, undecided;
 	int r;
 
 	if (!block0)
 		return -ENOMEM;
 	r = bow_io(bow, REQ_OP_READ, 0, block0, bow->bs);
-	magic = bow_get_le32(block0);
+	log = bow_get_le32(block0) == BOW_MAGIC_LOG;
+	undecided = bow_undecided(block0);
 	kfree(block0);
 	if (r) {
 		*error = "Block 0 cannot be read";
 		return r;
 	}
 	if (bow->state == BOW_RESUME) {
-		if (magic == BOW_MAGIC_LOG)
+		if (log)
 			return 0;
 		*error = "The device holds no checkpoint to resume";
 		return -EINVAL;
 	}
-	if (magic == BOW_MAGIC_LOG || magic == BOW_MAGIC_RESTORING ||
-	    magic == BOW_MAGIC_FINISHING) {
+	if (undecided) {
 		*error = "The device holds an undecided checkpoint; run bow-restore";
 		return -EBUSY;
 	}

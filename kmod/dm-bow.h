@@ -202,6 +202,15 @@ static inline bool bow_beyond_last_block(const struct bow *bow,
 	return bio_end_sector(bio) > bow_sector(bow, bow_blocks(bow));
 }
 
+/* Is this block 0 a log, or the record of one that is being ended? */
+static inline bool bow_undecided(const u8 *block0)
+{
+	u32 magic = bow_get_le32(block0);
+
+	return magic == BOW_MAGIC_LOG || magic == BOW_MAGIC_RESTORING ||
+	       magic == BOW_MAGIC_FINISHING;
+}
+
 /* What a message says about ranges of sectors. */
 enum bow_range_kind {
 	BOW_RANGE_FREE,		/* was free at the checkpoint, is free now */

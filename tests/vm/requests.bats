@@ -381,6 +381,23 @@ part()
 	[ "$status" = 0 ]
 }
 
+# "low" is another device of the same sectors, which the kernel does not know.
+@test "requests: no checkpoint of a disk that has got a log by another way" {
+	guest_requests 4096
+	in_guest '
+		state commit
+		state restart
+		dmsetup create other --table "0 $(cat /sys/block/vda/size) bow /dev/vda"
+		state "free 60000 30000"
+		state checkpoint
+		dmsetup message other 0 free 60000 30000
+		fails dmsetup message other 0 checkpoint
+		dmsetup status other | grep -q " bow trim ok "
+		dmsetup remove other
+		says ok write $b 800 8 1'
+	roll_back_raw
+}
+
 @test "requests: three devices over one disk, each with its load and its rollback" {
 	echo '20000 12000' >"$BATS_TEST_TMPDIR/part.free"
 	guest_plain
