@@ -135,6 +135,13 @@ arguments()
 		echo kmemleak=off
 }
 
+# slowness SUITE
+#   The factor for all timeouts.
+slowness()
+{
+	[ "$1" = debug ] && echo $((${BOW_VM_SLOW:-1} * 8)) || echo "${BOW_VM_SLOW:-1}"
+}
+
 # run_vm SUITE FILE
 run_vm()
 {
@@ -143,6 +150,7 @@ run_vm()
 	version=$(version_of "$1")
 	depmod -b "$dir/image" "$version" || return
 	BOW_KVER=$version BOW_KROOT=$dir/image BOW_VM_ARGUMENTS=$(arguments "$@") \
+		BOW_VM_SLOW=$(slowness "$1") \
 		BOW_MODULE=$(sources_of "$1")/dm-bow.ko bats --tap "$2"
 }
 
