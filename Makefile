@@ -440,7 +440,7 @@ install: all
 		mode=$${f%%:*} f=$${f#*:}; \
 		$(INSTALL) -D -m $$mode "$${f%%:*}" "$(DESTDIR)$${f#*:}" || exit; \
 	done
-	$(Q)sed -i 's|@sbindir@|$(sbindir)|' $(DESTDIR)$(initramfsdir)/hooks/bow
+	$(Q)sed -i 's|@sbindir@|$(sbindir)|' "$(DESTDIR)$(initramfsdir)/hooks/bow"
 	$(Q)test -n '$(DESTDIR)' || ! command -v dpkg-divert >/dev/null || \
 		! { test -e $(GRUB_INSTALL) || test -e $(GRUB_INSTALL).real; } || { \
 		$(divert) --add $(GRUB_INSTALL) && \
@@ -471,7 +471,7 @@ uninstall:
 	$(Q)for f in $(INSTALLED); do \
 		rm -f "$(DESTDIR)$${f##*:}" || exit; \
 	done
-	$(Q)rm -rf $(DESTDIR)$(dkmsdir) $(DESTDIR)$(sharedir)/bow $(DESTDIR)/var/lib/bow
+	$(Q)rm -rf "$(DESTDIR)$(dkmsdir)" "$(DESTDIR)$(sharedir)/bow" "$(DESTDIR)/var/lib/bow"
 	$(Q)rmdir "$(DESTDIR)$(docdir)" 2>/dev/null || :
 
 clean:

@@ -123,6 +123,17 @@ in_namespace()
 	done
 }
 
+@test "uninstall: with a space in DESTDIR nothing beside it is removed" {
+	mkdir "$dest"
+	echo mine >"$dest/file"
+	make -s -C "$top" install DESTDIR="$dest of a package"
+	[ "$(find "$dest of a package" ! -type d | wc -l)" -gt 30 ]
+	make -s -C "$top" uninstall DESTDIR="$dest of a package"
+	run -0 find "$dest of a package" ! -type d
+	[ -z "$output" ]
+	[ -s "$dest/file" ]
+}
+
 # make_deb: a newer GRUB, whose script installs it
 make_deb()
 {
