@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct ctl_options o = { .place = "/", .name = "bow-root" };
+	struct ctl_options o = { .place = "/" };
 	const struct command *c;
 	int opt;
 
@@ -177,5 +177,9 @@ int main(int argc, char **argv)
 		return usage("browse needs the directory to mount on", "");
 	if (c->run != ctl_browse && (o.device || o.close))
 		return usage("--device and --close are for browse", "");
+	if (c->run != ctl_resume && o.name)
+		return usage("--name is for resume", "");
+	if (!o.name)
+		o.name = "bow-root";
 	return run(c, &o);
 }

@@ -572,6 +572,8 @@ bowctl: not covered, as on other filesystems: /home" ]
 	run -16 "$bowctl" nonsense
 	run -16 "$bowctl" --nonsense status
 	run -16 "$bowctl" status / extra
+	run -16 "$bowctl" --name other status
+	[[ "$output" == "bowctl: --name is for resume"* ]]
 }
 
 @test "bowctl: a result that cannot be written is not a success" {
