@@ -165,6 +165,8 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		return usage("no command given", "");
 	c = find_command(argv[optind]);
+	if (!c && strcmp(argv[optind], "rollback") == 0)
+		return usage("to roll back, reboot, or run bow-restore from a rescue system", "");
 	if (!c)
 		return usage("unknown command: ", argv[optind]);
 	if (argc - optind > 2)
