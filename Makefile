@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # bow: roll back a Linux root disk.  Plain make; see "make help".
 #
 # Options, on the command line or in the environment:
