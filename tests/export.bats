@@ -253,6 +253,7 @@ checking() { pgrep -P "$1" e2fsck; }
 	[[ $output =~ "--fsck: needs up to "[1-9.]+" MiB elsewhere for a temporary image: set TMPDIR" ]]
 	[ -z "$(ls "$dir/small")" ]
 	TMPDIR=$dir/nowhere expect_unwritten 8 "$verify" --fsck "$img"
+	[[ $output == *": $dir/nowhere: No such file or directory" ]]
 }
 
 @test "no log: exit 2; a commit that is ending: no old state" {

@@ -202,8 +202,12 @@ static const char *choose_dir(const struct old *old, u64 wanted)
 
 static enum bow_exit no_room(const struct old *old, u64 wanted)
 {
+	const char *tmp = getenv("TMPDIR");
 	char why[128], size[TEXT_MAX];
+	struct statvfs s;
 
+	if (tmp && *tmp && statvfs(tmp, &s))
+		return old_failed(old, BOW_EXIT_ERROR, tmp, strerror(errno));
 	snprintf(why, sizeof(why),
 		 "needs up to %s elsewhere for a temporary image: set TMPDIR",
 		 text_size(size, wanted));
