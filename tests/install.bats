@@ -96,6 +96,18 @@ in_namespace()
 	run ! grep -rn '@sbindir@' "$dest"
 }
 
+@test "install: one version, in the Makefile, dkms.conf, the man pages and README" {
+	local page version
+
+	version=$(sed -n 's/^VERSION := //p' "$top/Makefile")
+	[ -n "$version" ]
+	grep -Fqx "PACKAGE_VERSION=\"$version\"" "$top/kmod/dkms.conf"
+	for page in "$top"/man/*.8; do
+		grep -Fq " \"bow $version\" " "$page"
+	done
+	grep -q "^ *dkms install bow/$version " "$top/README.md"
+}
+
 @test "install: the installed module source builds" {
 	local kdir
 
