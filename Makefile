@@ -462,7 +462,7 @@ uninstall:
 		echo 'start once with bow=off, run update-grub, and try again' >&2; \
 		exit 1; }
 	$(Q)test -n '$(DESTDIR)' || ! command -v dkms >/dev/null || \
-		! dkms status bow/$(VERSION) | grep -q . || \
+		test -z "$$(dkms status bow/$(VERSION))" || \
 		dkms remove bow/$(VERSION) --all
 	$(Q)test -n '$(DESTDIR)' || \
 		test "$$(readlink $(GRUB_INSTALL))" != $(sharedir)/bow/grub-install || { \
