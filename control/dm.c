@@ -55,10 +55,23 @@ void ctl_dm_end(void)
 	dm_lib_release();
 }
 
-/* A task for the device; NULL when there is no memory. */
+/* libdevmapper opens /dev/mapper/control here: NULL also when that failed. */
+static struct dm_task *task_create(int type)
+{
+	dm_said[0] = '\0';
+	return dm_task_create(type);
+}
+
+static int no_task(struct ctl_error *e)
+{
+	return ctl_fail(e, -ENOMEM, "%s",
+			dm_said[0] ? dm_said : "out of memory");
+}
+
+/* A task for the device; NULL when there is none to be had. */
 static struct dm_task *task_new(int type, dev_t dev)
 {
-	struct dm_task *task = dm_task_create(type);
+	struct dm_task *task = task_create(type);
 
 	if (task && (!dm_task_set_major_minor(task, (int)major(dev),
 					      (int)minor(dev), 0) ||
@@ -150,7 +163,7 @@ int ctl_dm_find(struct ctl_dm *dm, dev_t dev, struct ctl_error *e)
 		return ctl_fail(e, -CTL_NO_BOW, "not a device-mapper device");
 	task = task_new(DM_DEVICE_TABLE, dev);
 	if (!task)
-		return ctl_fail(e, -ENOMEM, "out of memory");
+		return no_task(e);
 	err = task_target(task, &dm->sectors, &params);
 	if (err) {
 		task_failed(err, "table", e);
@@ -175,7 +188,7 @@ int ctl_dm_status(const struct ctl_dm *dm, struct ctl_status *s,
 	int err;
 
 	if (!task)
-		return ctl_fail(e, -ENOMEM, "out of memory");
+		return no_task(e);
 	err = task_target(task, &sectors, &params);
 	if (err)
 		task_failed(err, "status", e);
@@ -199,7 +212,7 @@ int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 
 	if (!task || !dm_task_set_sector(task, 0) ||
 	    !dm_task_set_message(task, text)) {
-		err = ctl_fail(e, -ENOMEM, "out of memory");
+		err = no_task(e);
 	} else {
 		snprintf(what, sizeof(what), "message %.32s", text);
 		err = task_run(task);
@@ -220,7 +233,7 @@ int ctl_dm_message(const struct ctl_dm *dm, const char *text,
 /* A task for the device with this name. */
 static struct dm_task *named_task(int type, const char *name)
 {
-	struct dm_task *task = dm_task_create(type);
+	struct dm_task *task = task_create(type);
 
 	if (task && (!dm_task_set_name(task, name) ||
 		     !dm_task_no_open_count(task))) {
@@ -350,7 +363,7 @@ int ctl_dm_remove(const char *name, u64 sectors, struct ctl_error *e)
 	task = named_task(DM_DEVICE_REMOVE, name);
 	/* udev may be looking at the device for a moment. */
 	if (!task || !dm_task_retry_remove(task)) {
-		err = ctl_fail(e, -ENOMEM, "out of memory");
+		err = no_task(e);
 	} else {
 		err = task_run(task);
 		if (err)

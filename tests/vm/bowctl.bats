@@ -128,6 +128,13 @@ in_background()
 	[[ $output = "checkpoint "*" of /: frozen for "* ]]
 	vm_run 'chroot /mnt bowctl -J status' | jq -e \
 		'.state == "checkpoint" and .health == "ok" and .mountpoint == "/"'
+	# As for somebody who is not root.
+	run -8 vm_run 'mount -o remount,bind,nodev /mnt/dev
+		chroot /mnt bowctl status
+		status=$?
+		mount -o remount,bind,dev /mnt/dev
+		exit $status'
+	[[ $output = *"/dev/mapper/control: open failed: Permission denied"* ]]
 	run -0 vm_run 'chroot /mnt bowctl commit'
 	# Beside another table, of somebody who was interrupted, the module takes none.
 	vm_run 'dmsetup table bow-root | dmsetup load bow-root'
