@@ -155,7 +155,13 @@ static int tell(struct resume *r)
 		err = tell_kind(r, i);
 	if (!err)
 		err = compare_pool(r);
-	return err ? err : send_message(r, "resume");
+	if (!err)
+		err = send_message(r, "resume");
+	/* "Structure needs cleaning" would have people run fsck on a log. */
+	if (err == -EUCLEAN)
+		ctl_fail(r->e, err,
+			 "the module does not go on with a log like this: roll back or commit");
+	return err;
 }
 
 /* The kernel would have loaded it; its own word for that is "Invalid argument". */
@@ -281,7 +287,8 @@ enum bow_exit ctl_resume(const struct ctl_options *o, struct ctl_error *e)
 	if (!err) {
 		err = attach(&r, st.st_rdev, o->name);
 		/* Not the exit status of a device without dm-bow. */
-		status = err == -EINTR ? BOW_EXIT_INTERRUPTED : BOW_EXIT_ERROR;
+		status = err == -EINTR ? BOW_EXIT_INTERRUPTED :
+			 err == -EUCLEAN ? BOW_EXIT_DAMAGED : BOW_EXIT_ERROR;
 	}
 	if (!err)
 		report(&r, o);

@@ -262,3 +262,18 @@ cut_three_times()
 	vm_cut
 	assert_rolls_back
 }
+
+@test "resume: a log that the module does not go on with is refused in words" {
+	# Regions of another size than the module makes.
+	"$vm_src/build/tests/mklog" --size 16M --features map "$BATS_TEST_TMPDIR/log"
+	img=$BATS_TEST_TMPDIR/log.bow.img
+	guest_start
+	run -4 vm_run 'bowctl resume /dev/vda'
+	[[ $output = "bowctl: resume: /dev/vda: the module does not go on"*"roll back or commit"* ]]
+	run -0 vm_run 'dmsetup ls'
+	[ "$output" = "No devices found" ]
+	vm_cut
+	"$vm_src/build/bow-restore" "$img"
+	"$vm_src/build/tests/mklog" --compare "$img" "$BATS_TEST_TMPDIR/log.orig.img" \
+		"$BATS_TEST_TMPDIR/log.free"
+}
