@@ -331,7 +331,7 @@ struct ctl_old {
 
 /*
  * Make one of `v`, a view of the device `under` with a log, to be mounted at
- * `place`; processes of ours may stay behind.
+ * `place`, where there must be none; processes of ours may stay behind.
  */
 int ctl_old_begin(struct ctl_old *old, struct view *v, const char *under,
 		  const char *place, struct ctl_error *e);

@@ -111,14 +111,10 @@ static void report(const struct browse *b)
 
 static int open_browse(struct browse *b)
 {
-	struct ctl_old other;
 	int err;
 
 	if (!realpath(b->o->place, b->place))
 		return ctl_fail(b->e, -EIO, "%s", strerror(errno));
-	if (ctl_old_find(&other, b->place))
-		return ctl_fail(b->e, -EBUSY,
-				"an old filesystem is there already: bowctl browse --close ends it");
 	err = find_log_device(b);
 	if (!err)
 		err = open_view(b);

@@ -6,9 +6,11 @@
  * device is one that a process of ours serves.  When nothing can write to the
  * device below, a device-mapper table of the old state does, and needs nobody.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,7 +44,6 @@ static int mark(const char *name, const char *place, struct ctl_error *e)
 	int err = 0;
 
 	mark_path(path, sizeof(path), name);
-	mkdir("/run/bow", 0755);
 	f = fopen(path, "we");
 	if (!f)
 		return ctl_fail(e, -errno, "%s: %s", path, strerror(errno));
@@ -102,12 +103,44 @@ static bool wants_dm(const char *under)
 	return !live_is(under) && !stat(under, &st) && S_ISBLK(st.st_mode);
 }
 
-int ctl_old_begin(struct ctl_old *old, struct view *v, const char *under,
-		  const char *place, struct ctl_error *e)
+/* Returns a file descriptor, or an error. */
+static int lock_marks(struct ctl_error *e)
+{
+	int fd, err;
+
+	mkdir("/run/bow", 0755);
+	fd = open("/run/bow", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return ctl_fail(e, -errno, "/run/bow: %s", strerror(errno));
+	while (flock(fd, LOCK_EX)) {
+		if (errno == EINTR && !ctl_interrupted())
+			continue;
+		err = ctl_fail(e, -errno, "/run/bow: lock: %s",
+			       strerror(errno));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Not by closing it alone: the process that serves the device has it too. */
+static void unlock_marks(int fd)
+{
+	flock(fd, LOCK_UN);
+	close(fd);
+}
+
+/* With the marks locked: nobody else picks the same device or place. */
+static int begin(struct ctl_old *old, struct view *v, const char *under,
+		 const char *place, struct ctl_error *e)
 {
 	bool dm = wants_dm(under);
+	struct ctl_old other;
 	int err = 0;
 
+	if (ctl_old_find(&other, place))
+		return ctl_fail(e, -EBUSY,
+				"an old filesystem is there already: bowctl browse --close ends it");
 	if (dm)
 		strcpy(old->name, OLD_DM);
 	else
@@ -124,6 +157,18 @@ int ctl_old_begin(struct ctl_old *old, struct view *v, const char *under,
 			   ctl_nbd_begin(old->name, v, e);
 	if (err)
 		unmark(old->name);
+	return err;
+}
+
+int ctl_old_begin(struct ctl_old *old, struct view *v, const char *under,
+		  const char *place, struct ctl_error *e)
+{
+	int fd = lock_marks(e), err;
+
+	if (fd < 0)
+		return fd;
+	err = begin(old, v, under, place, e);
+	unlock_marks(fd);
 	return err;
 }
 

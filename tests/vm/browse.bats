@@ -139,6 +139,30 @@ flip()
 	vm_run 'cat /mnt/a/60 >/dev/null && bowctl browse --close /old'
 }
 
+@test "browse: several at the same time have a device each; of one place, one" {
+	make_image 4096 64
+	guest_start
+	guest_attach
+	guest_checkpoint
+	vm_run 'cat >/tmp/each <<-\EOF
+			# Its exit status, after all have begun.
+			until [ -e /tmp/go ]; do :; done
+			bowctl browse --device /mnt "$1" >/dev/null 2>&1
+			echo "$? $1" >>/tmp/ends
+		EOF
+		mkdir /a /b /c
+		for place in /a /b /c /c /c; do sh /tmp/each $place & done
+		sleep 1; touch /tmp/go; wait
+		sort /tmp/ends >/tmp/sorted
+		printf "%s\n" "0 /a" "0 /b" "0 /c" "8 /c" "8 /c" | cmp - /tmp/sorted || {
+			cat /tmp/ends; exit 1; }
+		ls /run/bow >/tmp/marks
+		printf "browse-nbd%s\n" 0 1 2 | cmp - /tmp/marks || { cat /tmp/marks; exit 2; }
+		cmp /a/a/1 /b/a/1 && cmp /a/a/1 /c/a/1 || exit 3
+		for place in /a /b /c; do bowctl browse --close $place || exit 4; done
+		[ -z "$(ls /run/bow)" ] && [ ! -e /sys/block/nbd0/pid ]'
+}
+
 @test "files: what a rollback would change, while the machine runs and after a power cut" {
 	make_image 4096 96
 	guest_start
