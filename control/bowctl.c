@@ -183,5 +183,7 @@ int main(int argc, char **argv)
 		return usage("--name is for resume", "");
 	if (!o.name)
 		o.name = "bow-root";
+	if (!*o.name)
+		return usage("--name is empty", "");
 	return run(c, &o);
 }

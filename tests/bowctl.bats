@@ -574,6 +574,8 @@ bowctl: not covered, as on other filesystems: /home" ]
 	run -16 "$bowctl" status / extra
 	run -16 "$bowctl" --name other status
 	[[ "$output" == "bowctl: --name is for resume"* ]]
+	run -16 "$bowctl" --name "" resume /dev/null
+	[[ "$output" == "bowctl: --name is empty"* ]]
 	run -16 "$bowctl" rollback
 	[[ "$output" == "bowctl: to roll back, reboot"* ]]
 }
