@@ -131,7 +131,9 @@ void json_error(struct json *j, const char *name, const struct bow_error *e)
 		json_u64(j, "log_block", e->sequence);
 	if (e->in_entry)
 		json_u64(j, "entry", e->entry);
-	json_u64(j, "value", e->value);
-	json_u64(j, "limit", e->limit);
+	if (bow_error_has_value(e))
+		json_u64(j, "value", e->value);
+	if (bow_error_has_limit(e))
+		json_u64(j, "limit", e->limit);
 	json_close_object(j);
 }

@@ -175,6 +175,10 @@ struct bow_error bow_open_error(int err);
 /* "log block 3, entry 17: dest 123 lies beyond the device (99 sectors)" */
 void bow_error_text(const struct bow_error *e, char *buf, size_t bytes);
 
+/* Is it about a value, and is there a limit that this was compared with? */
+bool bow_error_has_value(const struct bow_error *e);
+bool bow_error_has_limit(const struct bow_error *e);
+
 /* The exit status that this error means; never 0, even if `why` was not told. */
 enum bow_exit bow_error_exit(const struct bow_error *e);
 

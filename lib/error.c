@@ -219,6 +219,16 @@ static const char *reason(const struct bow_error *e)
 	return strerror(-e->err);
 }
 
+bool bow_error_has_value(const struct bow_error *e)
+{
+	return why_of(e)->subject;
+}
+
+bool bow_error_has_limit(const struct bow_error *e)
+{
+	return why_of(e)->limit;
+}
+
 /* snprintf() at the end of what buf holds; cut when it is full. */
 #define APPEND(buf, bytes, used, ...)                                          \
 	do {                                                                   \
@@ -243,11 +253,11 @@ void bow_error_text(const struct bow_error *e, char *buf, size_t bytes)
 		APPEND(buf, bytes, used, ", entry %u", e->entry);
 	if (e->in_block)
 		APPEND(buf, bytes, used, ": ");
-	if (why->subject)
+	if (bow_error_has_value(e))
 		APPEND(buf, bytes, used, "%s %llu ", why->subject,
 		       (unsigned long long)e->value);
 	APPEND(buf, bytes, used, "%s", why->text);
-	if (why->limit)
+	if (bow_error_has_limit(e))
 		APPEND(buf, bytes, used, " (%s %llu)", why->limit,
 		       (unsigned long long)e->limit);
 	if (reason(e))
