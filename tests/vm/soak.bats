@@ -28,7 +28,7 @@ samples()
 @test "soak: one that was killed goes on from what was saved, as one guest" {
 	local before pid
 
-	tests/soak.sh --qemu 40 >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
+	tests/soak.sh --qemu 30 >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
 	pid=$!
 	until [ -e "$BOW_LAB/saved/memory" ] &&
 			samples "$BOW_LAB/saved/console.log" >/dev/null; do
@@ -41,7 +41,7 @@ samples()
 
 	# Memory is still being taken by a kernel that has just begun: the judgement may be
 	# that it grows.
-	run tests/soak.sh --qemu 40
+	run tests/soak.sh --qemu 30
 	echo "$output"
 	[[ $output == *'"kernel": "qemu"'* ]]
 	grep -a '^soak: done' "$BOW_LAB/console.log"
@@ -57,7 +57,7 @@ samples()
 	mkdir -p "$BOW_LAB/saved"
 	touch "$BOW_LAB/saved/disk" "$BOW_LAB/saved/console.log"
 	echo other >"$BOW_LAB/dm-bow.ko"
-	run -2 tests/soak.sh --qemu 40
+	run -2 tests/soak.sh --qemu 30
 	[[ $output == *'is of another dm-bow.ko'* ]]
 	[ -e "$BOW_LAB/saved/disk" ]
 }
