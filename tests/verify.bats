@@ -287,6 +287,14 @@ little() {
 	done
 }
 
+@test "-J: what an error was compared with, where the message tells it" {
+	requires jq
+	make_log --damage count-large
+	run --separate-stderr -4 "$verify" -J "$img"
+	jq -e '.error | .message | contains("entry count \($e.value) is wrong (at most \($e.limit))")
+		' --argjson e "$(jq .error <<<"$output")" <<<"$output"
+}
+
 @test "below another driver: read around the cache, in large sectors too" {
 	local unit
 
