@@ -118,6 +118,8 @@ exported() {
 	done
 }
 
+printing() { [ "$(sed -n 's/^wchar: //p' "/proc/$1/io")" -gt 0 ]; }
+
 @test "--cat: interrupted in a hole of terabytes: exit 32" {
 	local pid ended=0
 
@@ -127,9 +129,7 @@ exported() {
 	make_log --size 8M --fs "$fs" --free "$dir/free" --ops 300
 	"$verify" --cat empty "$img" >/dev/null 2>"$dir/said" &
 	pid=$!
-	until [ "$(sed -n 's/^wchar: //p' "/proc/$pid/io")" -gt 0 ]; do
-		sleep 0.02
-	done
+	once "$pid" printing
 	kill -TERM "$pid"
 	for _ in {1..50}; do
 		kill -0 "$pid" 2>/dev/null || break
@@ -213,16 +213,26 @@ assemble() {
 	expect_unwritten 4 "$verify" --fsck "$img"
 }
 
-# stopped CALL COMMAND...
-#   --fsck with that system call slowed down, ended by a signal once COMMAND is
-#   true, in a directory that is empty then.
+# once PID COMMAND...
+#   Wait until COMMAND is true, of a process that runs.
+once() {
+	until "${@:2}" "$1"; do
+		[ "$(ps -o stat= -p "$1")" != Z ] || { cat "$dir/said"; return 1; }
+		sleep 0.02
+	done
+}
+
+# stopped CALL N COMMAND...
+#   --fsck, of which each process is held for four seconds in the Nth of those system
+#   calls, ended by a signal once COMMAND is true, in a directory that is empty then.
 stopped() {
 	local pid ended=0
 
-	strace -D -f -o /dev/null -e trace="$1" -e inject="$1:delay_enter=10000" \
+	strace -D -f -o /dev/null -e trace="$1" \
+		-e inject="$1:delay_enter=4000000:when=$2" \
 		"$verify" --fsck "$img" >"$dir/said" 2>&1 &
 	pid=$!
-	until "${@:2}" "$pid"; do sleep 0.02; done
+	once "$pid" "${@:3}"
 	kill -TERM "$pid"
 	wait "$pid" || ended=$?
 	[ "$ended" -eq 32 ] || { cat "$dir/said"; return 1; }
@@ -237,8 +247,8 @@ checking() { pgrep -P "$1" e2fsck; }
 	make_old
 	export TMPDIR=$dir/tmp
 	mkdir "$TMPDIR"
-	stopped pwrite64 writing
-	stopped pread64 checking
+	stopped pwrite64 3 writing
+	stopped pread64 20 checking
 	"$verify" --fsck "$img"
 	[ -z "$(ls "$TMPDIR")" ]
 }
