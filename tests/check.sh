@@ -6,7 +6,7 @@
 # NAME is a group: lint, unit, san, sim, faults, fuzz, vm, NAME for the files
 # tests/NAME.bats and tests/NAME-*.bats, or for tests/vm/NAME.bats; without names
 # all of them run.  Only with --long, or if named: log-writes, fio-long, kills,
-# kills-qemu, disk-faults.  Every group prints TAP; a program that ends early, without its
+# kills-qemu, disk-faults, soak.  Every group prints TAP; a program that ends early, without its
 # plan or with a status that its lines do not explain, counts as a failure.  Logs
 # stay in build/check/.
 
@@ -33,7 +33,7 @@ all_groups()
 		basename "${f%%-*}" .bats
 	done | sort -u
 	echo vm
-	[ $long = 0 ] || printf '%s\n' log-writes fio-long kills kills-qemu disk-faults
+	[ $long = 0 ] || printf '%s\n' log-writes fio-long kills kills-qemu disk-faults soak
 }
 
 # programs_of GROUP
@@ -64,6 +64,7 @@ programs_of()
 	disk-faults) echo 'host disk-faults tests/disk-faults.sh' ;;
 	vm)	for f in tests/vm/*.bats; do
 			[ -e "$f" ] || continue
+			[ "$f" != tests/vm/soak.bats ] || continue
 			echo "vm vm-$(basename "$f" .bats) bats --tap $f"
 		done ;;
 	*)	if [ -e "tests/$1.bats" ]; then
