@@ -211,7 +211,11 @@ drop-writes) flakey drop_writes ;;
 corrupt) flakey corrupt_bio_byte 33 w 7 0 ;;
 places)
 	low "$(error_table)"
-	write 5
+	# On a slow host five seconds of it may miss them all.
+	times=0
+	while [ "$failed" = 0 ] && [ $((times += 1)) -le 12 ]; do
+		write 5
+	done
 	low "$works"
 	struck "$failed" "writes failed" ;;
 dust) dust ;;
