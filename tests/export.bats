@@ -118,6 +118,15 @@ exported() {
 	done
 }
 
+# once PID COMMAND...
+#   Wait until COMMAND is true, of a child that runs: the shell knows of one that has ended.
+once() {
+	until "${@:2}" "$1"; do
+		kill -0 "$1" 2>/dev/null || { cat "$dir/said"; return 1; }
+		sleep 0.02
+	done
+}
+
 printing() { [ "$(sed -n 's/^wchar: //p' "/proc/$1/io")" -gt 0 ]; }
 
 @test "--cat: interrupted in a hole of terabytes: exit 32" {
@@ -211,15 +220,6 @@ assemble() {
 		2>"$dir/debugfs"
 	make_log --size 8M --fs "$fs" --free "$dir/free" --ops 100
 	expect_unwritten 4 "$verify" --fsck "$img"
-}
-
-# once PID COMMAND...
-#   Wait until COMMAND is true, of a process that runs.
-once() {
-	until "${@:2}" "$1"; do
-		[ "$(ps -o stat= -p "$1")" != Z ] || { cat "$dir/said"; return 1; }
-		sleep 0.02
-	done
 }
 
 # stopped CALL N COMMAND...
