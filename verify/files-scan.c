@@ -154,22 +154,23 @@ struct inode_pair {
 	size_t bytes;
 };
 
-static bool has_extra(const struct ext2_inode_large *i, size_t bytes)
+/* Does it have so many bytes behind those of an old inode? */
+static bool has_extra(const struct ext2_inode_large *i, size_t bytes,
+		      unsigned int extra)
 {
-	return bytes > EXT2_GOOD_OLD_INODE_SIZE && i->i_extra_isize >= 12;
+	return bytes > EXT2_GOOD_OLD_INODE_SIZE && i->i_extra_isize >= extra;
 }
 
 static u32 project_of(const struct ext2_inode_large *i, size_t bytes)
 {
-	return bytes > EXT2_GOOD_OLD_INODE_SIZE && i->i_extra_isize >= 32 ?
-		       i->i_projid : 0;
+	return has_extra(i, bytes, 32) ? i->i_projid : 0;
 }
 
 static long long mtime_of(const struct ext2_inode_large *i, size_t bytes)
 {
 	long long t = (int)i->i_mtime;
 
-	if (has_extra(i, bytes))
+	if (has_extra(i, bytes, 12))
 		t += (long long)(i->i_mtime_extra & 3) << 32;
 	return t;
 }
@@ -185,7 +186,7 @@ static void get_facts(struct file_facts *facts,
 	facts->flags = i->i_flags & EXT2_FL_USER_VISIBLE & ~EXT4_EXTENTS_FL;
 	facts->size = EXT2_I_SIZE(i);
 	facts->mtime = mtime_of(i, bytes);
-	if (has_extra(i, bytes))
+	if (has_extra(i, bytes, 12))
 		facts->mtime_ns = i->i_mtime_extra >> 2;
 }
 
