@@ -97,10 +97,12 @@ commit_of_record() {
 # record_after COMMAND...
 #   A record that comes when COMMAND has run, and record.sh longer than that.
 record_after() {
+	# Or the word of the time before is found.
+	rm -f "$BATS_TEST_TMPDIR/said"
 	# shellcheck disable=SC2094  # what is read is not written again
 	{
 		echo begun
-		until grep -q begun "$BATS_TEST_TMPDIR/said"; do sleep 0.05; done
+		until grep -qs begun "$BATS_TEST_TMPDIR/said"; do sleep 0.05; done
 		"$@" >&2
 		echo '# record {"what": "flips", "flips": 1}'
 	} | "$tree/tests/record.sh" >"$BATS_TEST_TMPDIR/said"
